@@ -1,0 +1,72 @@
+# Everything a developer needs. `make` prints the targets.
+# Nothing outside Python 3.11+, make and the package indexes is assumed.
+
+PY ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV ?= $(BIN)/uv
+UV_VERSION := 0.13.8
+MEMBERS := $(wildcard libs/*) $(wildcard services/*)
+NAMES := $(notdir $(MEMBERS))
+READY := $(VENV)/.ready
+
+export UV_PYTHON_DOWNLOADS := never
+export VIRTUAL_ENV := $(abspath $(VENV))
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up test check format bench lock docs mutants clean
+
+help: ## Print this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## Install everything into .venv, from hashes
+
+demo: $(READY) ## Start the whole system, make a video into demo/, stop it again
+	@$(BIN)/fenta demo --out demo
+
+up: $(READY) ## Run the system here until Ctrl-C; state in .fenta/
+	@$(BIN)/fenta up
+
+test: $(READY) ## Run all tests on real parts started for them
+	$(BIN)/python -m coverage erase
+	$(BIN)/python -m pytest -q
+
+check: $(READY) ## Format, lint, types, import rules
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(READY) ## Put the code into shape
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix-only .
+
+bench: $(READY) ## Measure; writes docs/bench/*.json and docs/bench.md
+	$(BIN)/python -m tests.bench
+
+docs: $(READY) ## Write the generated pages: events, nodes, settings, OpenAPI
+	$(BIN)/python -m tests.documents
+
+mutants: $(READY) ## Plant known faults one by one; each must be caught
+	$(BIN)/python -m tests.mutants
+
+lock: $(VENV)/uv ## Resolve all dependencies anew into requirements.lock
+	$(UV) pip compile --universal --python-version 3.11 --generate-hashes --upgrade \
+	  --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
+	  $(NAMES:%=--no-emit-package fenta-%) --group dev \
+	  $(MEMBERS:%=%/pyproject.toml) -o requirements.lock -q
+
+clean: ## Remove the environment and all local state
+	-@test -x $(BIN)/fenta && $(BIN)/fenta down
+	rm -rf $(VENV) .fenta demo .coverage* htmlcov
+
+# The lock decides what is installed, hash by hash; our own packages are linked in afterwards.
+$(READY): requirements.lock $(MEMBERS:%=%/pyproject.toml) | $(VENV)/uv
+	$(UV) pip sync -q --require-hashes --compile-bytecode requirements.lock
+	$(UV) pip install -q --no-deps $(MEMBERS:%=-e %)
+	@touch $@
+
+# uv comes from the package index, by whatever means this Python has.
+$(VENV)/uv: tools/bootstrap.py
+	@$(PY) tools/bootstrap.py $(VENV) $(UV_VERSION)
+	@touch $@

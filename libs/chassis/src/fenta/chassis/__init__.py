@@ -1,0 +1,1 @@
+"""What no service should write twice: consumer, outbox, tasks, database, HTTP, storage, telemetry."""

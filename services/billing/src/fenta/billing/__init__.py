@@ -1,0 +1,1 @@
+"""Plans, prices, holds and the ledger."""

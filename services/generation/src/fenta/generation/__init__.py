@@ -1,0 +1,1 @@
+"""Scripts, speech, pictures and music from providers, local or far."""

@@ -1,0 +1,1 @@
+"""Timelines become finished videos: frames, captions, sound, checks."""

@@ -1,0 +1,1 @@
+"""Graphs, jobs and steps: what is asked becomes work, and work becomes a finished job."""
