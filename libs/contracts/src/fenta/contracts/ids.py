@@ -1,0 +1,54 @@
+"""Identifiers: a prefix and a UUID; new things get a UUIDv7, derived things a UUIDv5 of their parent and name."""
+
+import re
+import secrets
+import time
+import uuid
+from typing import Annotated
+
+from pydantic import StringConstraints
+
+_UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+ID_PATTERN = re.compile(rf"^[a-z]{{2,5}}_{_UUID}$")
+
+Id = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
+
+
+def uuid7() -> uuid.UUID:
+    """A time-ordered UUID (RFC 9562, version 7): 48 bits of milliseconds, 74 random bits."""
+    milliseconds = time.time_ns() // 1_000_000
+    value = (milliseconds & (1 << 48) - 1) << 80 | secrets.randbits(80)
+    value = value & ~(0xF << 76) | 0x7 << 76
+    value = value & ~(0x3 << 62) | 0x2 << 62
+    return uuid.UUID(int=value)
+
+
+def new_id(prefix: str, *, value: str | uuid.UUID | None = None) -> str:
+    """A new id such as `job_0192…`; `value` fixes the UUID, so that a repeated request makes the same id."""
+    return f"{prefix}_{value or uuid7()}"
+
+
+def uuid_of(identifier: str) -> uuid.UUID:
+    """The UUID behind the prefix. Raises ValueError for anything that is not one of our ids."""
+    if not ID_PATTERN.match(identifier):
+        raise ValueError(f"{identifier!r} is not an id")
+    return uuid.UUID(identifier.split("_", 1)[1])
+
+
+def derived_id(prefix: str, parent: str, name: str) -> str:
+    """The id of a thing that follows from its parent: the same parent and name always give the same id."""
+    return f"{prefix}_{uuid.uuid5(uuid_of(parent), name)}"
+
+
+def step_id(job_id: str, step_key: str) -> str:
+    return derived_id("step", job_id, step_key)
+
+
+def asset_id(step: str, port: str, index: int = 0) -> str:
+    """The asset that a step puts out at a port; `index` counts the files behind one port."""
+    return derived_id("asset", step, f"{port}/{index}")
+
+
+def usage_id(step: str, unit: str) -> str:
+    """One usage line per step and unit, for ever: a second report of the same work has the same id."""
+    return derived_id("usage", step, unit)

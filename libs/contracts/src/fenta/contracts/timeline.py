@@ -1,0 +1,183 @@
+"""The timeline: tracks of clips in absolute milliseconds; one document from which all aspects are rendered."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from fenta.contracts.values import Contract
+
+Aspect = Literal["9:16", "16:9", "1:1"]
+Milliseconds = Annotated[int, Field(ge=0)]
+Unit = Annotated[float, Field(ge=0, le=1)]
+
+
+class Canvas(Contract):
+    aspect: Aspect
+    width: int = Field(ge=16, le=7680, multiple_of=2)
+    height: int = Field(ge=16, le=7680, multiple_of=2)
+
+
+class AssetSource(Contract):
+    """An asset of the organisation; `media` says how it is read."""
+
+    kind: Literal["asset"] = "asset"
+    asset_id: str
+    sha256: str
+    media: Literal["image", "video", "audio"]
+
+
+class ColourSource(Contract):
+    kind: Literal["colour"] = "colour"
+    colour: str = Field(pattern=r"^#[0-9a-fA-F]{6}$")
+
+
+Source = Annotated[AssetSource | ColourSource, Field(discriminator="kind")]
+
+
+class Motion(Contract):
+    """A camera move over a still picture: zoom and focus go from one state to the other over the clip.
+
+    Zoom 1.0 shows the largest area of the canvas' aspect; focus is where the view sits in the room that is left,
+    (0, 0) top left, (1, 1) bottom right.
+    """
+
+    kind: Literal["static", "ken_burns"] = "ken_burns"
+    from_zoom: float = Field(default=1.0, ge=1, le=4, alias="from")
+    to_zoom: float = Field(default=1.0, ge=1, le=4, alias="to")
+    from_focus: tuple[Unit, Unit] = (0.5, 0.5)
+    to_focus: tuple[Unit, Unit] = (0.5, 0.5)
+    easing: Literal["linear", "ease_in_out"] = "ease_in_out"
+
+
+class Transition(Contract):
+    """How a clip comes in; it borrows its time from the clip before."""
+
+    kind: Literal["cut", "crossfade", "slide", "wipe", "zoom"] = "crossfade"
+    duration_ms: Milliseconds = 300
+
+
+class Framing(Contract):
+    """What one aspect does differently."""
+
+    fit: Literal["cover", "contain", "blur"] | None = None
+    focus: tuple[Unit, Unit] | None = None
+
+
+class VideoClip(Contract):
+    id: str
+    scene: str | None = None
+    start_ms: Milliseconds
+    duration_ms: Annotated[int, Field(gt=0)]
+    in_ms: Milliseconds = 0
+    speed: float = Field(default=1.0, ge=0.25, le=4)
+    source: Source
+    fit: Literal["cover", "contain", "blur"] = "cover"
+    focus: tuple[Unit, Unit] = (0.5, 0.5)
+    by_aspect: dict[str, Framing] = Field(default_factory=dict)
+    motion: Motion = Motion(kind="static")
+    transition: Transition | None = None
+
+
+class OverlayClip(Contract):
+    """Text over the picture; `box` is x, y, width, height as shares of the canvas."""
+
+    id: str
+    start_ms: Milliseconds
+    duration_ms: Annotated[int, Field(gt=0)]
+    text: str = Field(max_length=500)
+    style: Literal["title", "end_card", "lower_third", "kicker"] = "title"
+    box: tuple[Unit, Unit, Unit, Unit] = (0.08, 0.12, 0.84, 0.25)
+    opacity: Unit = 1.0
+
+
+class CaptionWord(Contract):
+    text: str
+    start_ms: Milliseconds
+    end_ms: Milliseconds
+
+
+class CaptionClip(Contract):
+    """A cue in the timeline's own time."""
+
+    id: str
+    scene: str | None = None
+    start_ms: Milliseconds
+    duration_ms: Annotated[int, Field(gt=0)]
+    text: str
+    words: list[CaptionWord] = Field(default_factory=list)
+
+
+class AudioClip(Contract):
+    id: str
+    scene: str | None = None
+    start_ms: Milliseconds
+    duration_ms: Annotated[int, Field(gt=0)]
+    in_ms: Milliseconds = 0
+    source: AssetSource
+    loop: bool = False
+    gain_db: float = Field(default=0, ge=-60, le=20)
+    fade_in_ms: Milliseconds = 0
+    fade_out_ms: Milliseconds = 0
+
+
+class Duck(Contract):
+    """How far and how fast a track steps back while another one sounds."""
+
+    under: Literal["voice"] = "voice"
+    db: float = Field(default=-12, ge=-30, le=0)
+    attack_ms: Milliseconds = 20
+    release_ms: Milliseconds = 300
+
+
+class VideoTrack(Contract):
+    kind: Literal["video"] = "video"
+    id: str
+    clips: list[VideoClip]
+
+
+class OverlayTrack(Contract):
+    kind: Literal["overlay"] = "overlay"
+    id: str
+    clips: list[OverlayClip]
+
+
+class CaptionTrack(Contract):
+    kind: Literal["caption"] = "caption"
+    id: str
+    language: str
+    direction: Literal["auto", "ltr", "rtl"] = "auto"
+    style: Literal["karaoke", "plain"] = "karaoke"
+    burn: bool = True
+    clips: list[CaptionClip]
+
+
+class AudioTrack(Contract):
+    kind: Literal["audio"] = "audio"
+    id: str
+    role: Literal["voice", "music", "effects"]
+    gain_db: float = Field(default=0, ge=-60, le=20)
+    duck: Duck | None = None
+    clips: list[AudioClip]
+
+
+Track = Annotated[VideoTrack | OverlayTrack | CaptionTrack | AudioTrack, Field(discriminator="kind")]
+
+
+class Loudness(Contract):
+    lufs: float = Field(default=-14, ge=-40, le=-5)
+    true_peak_db: float = Field(default=-1, ge=-20, le=0)
+
+
+class Timeline(Contract):
+    """`fenta.timeline/1`. A frame is `round(ms * fps / 1000)`, so nothing drifts."""
+
+    schema_: Literal["fenta.timeline/1"] = Field(default="fenta.timeline/1", alias="schema")
+    title: str = ""
+    fps: Literal[24, 25, 30, 60] = 30
+    duration_ms: Annotated[int, Field(gt=0, le=3_600_000)]
+    canvases: list[Canvas] = Field(min_length=1, max_length=3)
+    tracks: list[Track] = Field(max_length=50)
+    loudness: Loudness = Loudness()
+
+    def frame(self, milliseconds: int) -> int:
+        return round(milliseconds * self.fps / 1000)
