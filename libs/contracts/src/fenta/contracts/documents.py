@@ -188,4 +188,7 @@ def items_of(document: Contract) -> list[Item] | None:
     """Keys and digests of what an `each` edge can open; None for documents without scenes."""
     if not isinstance(document, Script | Storyboard):
         return None
-    return [Item(key=scene.key, sha256=digest_of(scene.model_dump(mode="json"))) for scene in document.scenes()]
+    return [
+        Item(key=scene.key, sha256=digest_of(scene.model_dump(mode="json")), characters=len(scene.narration))
+        for scene in document.scenes()
+    ]

@@ -16,10 +16,14 @@ class Contract(BaseModel):
 
 
 class Item(Contract):
-    """One entry of a document that can be fanned out, such as a scene of a script."""
+    """One entry of a document that can be fanned out, such as a scene of a script.
+
+    `characters` is the length of its narration, so that its speech can be priced without reading it.
+    """
 
     key: str
     sha256: str
+    characters: int | None = None
 
 
 class Value(Contract):
