@@ -63,6 +63,7 @@ def _nothing(_params: dict[str, Any], _models: list[str], _size: Size) -> Bounds
     return {}, {}
 
 
+ParamsClass = type[Params]
 Cost = Callable[[dict[str, Any], list[str], Size], Bounds]
 
 
@@ -74,7 +75,7 @@ class NodeType:
     title: str
     step_type: str
     executor: Executor
-    params: type[Params]
+    params: ParamsClass
     inputs: tuple[Port, ...] = ()
     outputs: tuple[Port, ...] = ()
     version: int = 1
