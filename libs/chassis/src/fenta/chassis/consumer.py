@@ -1,0 +1,280 @@
+"""One Kafka consumer per service: a batch is one transaction of inbox, effects and outbox, then it is acknowledged."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from aiokafka import ConsumerRecord
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import CommitFailedError, FencedInstanceIdError
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker, KafkaMessage
+from sqlalchemy.exc import DBAPIError
+
+from fenta.chassis import inbox, telemetry
+from fenta.chassis.crash import crash_point
+from fenta.chassis.database import Database, Session
+from fenta.chassis.dead_letters import DeadLetters
+from fenta.chassis.errors import TransientError
+from fenta.chassis.kafka import connection, security, stop_client
+from fenta.chassis.messages import Message, Poison, Route, read
+from fenta.chassis.settings import Settings
+from fenta.chassis.telemetry import log, trace
+from fenta.contracts.events import Event
+from fenta.contracts.topics import consumed_by
+
+MAX_RECORDS = 500
+RETRY_PAUSES = (0.1, 0.5, 2.0)
+OUTAGE_PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0)
+MOST_DEAD_IN_A_ROW = 20
+COMMIT_TIMEOUT_SECONDS = 15.0
+
+Records = Sequence["ConsumerRecord[bytes, bytes]"]
+
+
+class Consumer:
+    """Reads the topics of one group and hands their events to the routes.
+
+    `lossy` consumers read the topics of live numbers: no inbox, no dead letters, no replay of the past.
+    """
+
+    def __init__(
+        self,
+        *,
+        service: str,
+        database: Database,
+        settings: Settings,
+        routes: Sequence[Route],
+        on_fatal: Callable[[str], None],
+        lossy: bool = False,
+    ) -> None:
+        self._service = service
+        self._database = database
+        self._settings = settings
+        self._routes = routes
+        self._on_fatal = on_fatal
+        self._lossy = lossy
+        self._dead_letters = DeadLetters(service)
+        self._dead_in_a_row = 0
+        self._by_event = {event: route for route in routes for event in route.events}
+        self.group = f"{service}.live" if lossy else service
+        self.topics = self._topics()
+        self.last_poll = time.monotonic()
+        self.connected = False
+
+    def _topics(self) -> list[str]:
+        wanted = {event.topic for route in self._routes for event in route.events}
+        declared = {topic.name for topic in consumed_by(self._service, lossy=self._lossy)}
+        if strangers := wanted - declared:
+            raise ValueError(f"{self._service} must not read {sorted(strangers)}; see fenta.contracts.topics")
+        return sorted(wanted)
+
+    async def run(self) -> None:
+        """Consume until cancelled; starts anew with a fresh client until Kafka is there."""
+        pause = 0.2
+        while True:
+            broker = self._broker()
+            try:
+                await broker.start()
+                self._watch()
+                self.connected = True
+                log.info("consumer.started", group=self.group, topics=self.topics)
+                await asyncio.Event().wait()
+            except OSError as error:  # KafkaConnectionError is one of them
+                log.warning("consumer.waiting", group=self.group, error=str(error))
+            except Exception as error:
+                log.warning("consumer.failed", group=self.group, error=f"{type(error).__name__}: {error}")
+            finally:
+                self.connected = False
+                await stop_client(broker)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 5)
+
+    def _broker(self) -> KafkaBroker:
+        arguments = connection(self._settings)
+        broker = KafkaBroker(
+            arguments["bootstrap_servers"],
+            security=security(self._settings),
+            request_timeout_ms=arguments["request_timeout_ms"],
+            retry_backoff_ms=arguments["retry_backoff_ms"],
+            consumer_only=True,
+            allow_auto_create_topics=False,
+            apply_types=False,
+            graceful_timeout=5,
+        )
+        self._subscriber = self._subscribe(broker)
+        return broker
+
+    def _subscribe(self, broker: KafkaBroker) -> Any:
+        session_ms = round(self._settings.kafka_session_timeout_seconds * 1000)
+        subscriber = broker.subscriber(
+            *self.topics,
+            batch=True,
+            max_records=MAX_RECORDS,
+            # An empty poll is followed by a sleep of this length.
+            batch_timeout_ms=10,
+            group_id=self.group,
+            # A killed process that comes back keeps its partitions instead of waiting for its own session to end.
+            group_instance_id=f"{self.group}.{self._settings.instance_id}",
+            auto_offset_reset="latest" if self._lossy else "earliest",
+            session_timeout_ms=session_ms,
+            heartbeat_interval_ms=min(3000, session_ms // 3),
+            max_poll_interval_ms=300_000,
+            partition_assignment_strategy=(RangePartitionAssignor,),
+            ack_policy=AckPolicy.MANUAL,
+            parser=_safe_parser,
+            decoder=_whole_message,
+        )
+        subscriber(self._consume)
+        return subscriber
+
+    def _watch(self) -> None:
+        """Note every poll, and end the process when another one has taken our place in the group."""
+        consumer: Any = self._subscriber.consumer
+        poll = consumer.getmany
+
+        async def getmany(*partitions: Any, **arguments: Any) -> Any:
+            self.last_poll = time.monotonic()
+            try:
+                return await poll(*partitions, **arguments)
+            except FencedInstanceIdError as error:
+                self._on_fatal(f"another process is {self.group}.{self._settings.instance_id}: {error}")
+                raise
+
+        consumer.getmany = getmany
+
+    async def _consume(self, message: KafkaMessage) -> None:
+        """One batch: handle it, then commit its offsets; after a failure the same records are read again."""
+        try:
+            await self._handle_in_outages(message.raw_message)
+        except Exception:
+            log.exception("batch.failed", group=self.group)
+            await message.nack()
+            return
+        crash_point("consumer.committed")
+        await self._acknowledge(message)
+
+    async def _acknowledge(self, message: KafkaMessage) -> None:
+        try:
+            await asyncio.wait_for(message.ack(), COMMIT_TIMEOUT_SECONDS)
+        except (CommitFailedError, TimeoutError) as error:
+            # The group has moved on, or Kafka is away: the records come again and meet the inbox.
+            log.info("commit.failed", group=self.group, error=f"{type(error).__name__}: {error}")
+
+    async def _handle_in_outages(self, records: Any) -> None:
+        """While Postgres is away the batch waits here, shorter than Kafka's patience with a silent member."""
+        for pause in (*OUTAGE_PAUSES, *([5.0] * 30)):
+            try:
+                return await self._handle(records)
+            except (OSError, TransientError, DBAPIError) as error:
+                if isinstance(error, DBAPIError) and not error.connection_invalidated:
+                    raise
+                log.warning("batch.waiting", group=self.group, error=f"{type(error).__name__}: {error}")
+            await asyncio.sleep(pause)
+        raise TransientError("the database stayed away")
+
+    async def _handle(self, records: Records) -> None:
+        read_records = [read(record) for record in records]
+        messages = [found for found in read_records if isinstance(found, Message)]
+        poisoned = [found for found in read_records if isinstance(found, Poison)]
+        telemetry.unknown_types.labels(self._service).inc(read_records.count(None))
+        if self._lossy:
+            return await self._pass_on(messages)
+        if poisoned:
+            await self._set_aside(poisoned, attempts=1)
+        await self._handle_messages(messages)
+        return None
+
+    async def _handle_messages(self, messages: Sequence[Message[Event]]) -> None:
+        """Try the batch; when it keeps failing, halve it until the culprit stands alone and is set aside."""
+        if not messages:
+            return
+        error = await self._try(messages)
+        if error is None:
+            self._dead_in_a_row = 0
+            telemetry.consumer_batch_messages.labels(self._service).observe(len(messages))
+        elif len(messages) > 1:
+            middle = len(messages) // 2
+            await self._handle_messages(messages[:middle])
+            await self._handle_messages(messages[middle:])
+        else:
+            culprit = Poison(messages[0].record, "handler_failed", f"{type(error).__name__}: {error}")
+            await self._set_aside([culprit], attempts=len(RETRY_PAUSES))
+
+    async def _try(self, messages: Sequence[Message[Event]]) -> Exception | None:
+        failure: Exception | None = None
+        for pause in RETRY_PAUSES:
+            try:
+                await self._transact(messages)
+                return None
+            except (OSError, TransientError):
+                raise
+            except Exception as error:
+                if isinstance(error, DBAPIError) and error.connection_invalidated:
+                    raise
+                failure = error
+                log.warning("batch.retried", group=self.group, error=f"{type(error).__name__}: {error}", exc_info=True)
+            await asyncio.sleep(pause)
+        return failure
+
+    async def _transact(self, messages: Sequence[Message[Event]]) -> None:
+        """Inbox, effects and outbox of the batch: all of it or nothing."""
+        async with self._database.transaction() as session:
+            fresh_ids = await inbox.claim(session, [message.id for message in messages])
+            fresh = list({message.id: message for message in messages if message.id in fresh_ids}.values())
+            telemetry.inbox_duplicates.labels(self._service).inc(len(messages) - len(fresh))
+            await self._dispatch(session, fresh)
+        crash_point("consumer.handled")
+
+    async def _dispatch(self, session: Session, messages: Sequence[Message[Event]]) -> None:
+        whole: dict[int, tuple[Route, list[Message[Event]]]] = {}
+        for message in messages:
+            route = self._by_event.get(type(message.event))
+            if route is None:
+                continue
+            if route.whole:
+                whole.setdefault(id(route), (route, []))[1].append(message)
+            elif route.use_case:
+                with trace(message.traceparent, event_id=message.id, org_id=message.event.org_id):
+                    await route.use_case(session, message)
+        for route, gathered in whole.values():
+            if route.whole:
+                await route.whole(session, gathered)
+
+    async def _pass_on(self, messages: Sequence[Message[Event]]) -> None:
+        """Live numbers: one transaction without inbox; a failure costs these numbers, the next ones come anyway."""
+        if not messages:
+            return
+        try:
+            async with self._database.transaction() as session:
+                await self._dispatch(session, messages)
+        except Exception as error:
+            log.warning("live.dropped", group=self.group, error=f"{type(error).__name__}: {error}")
+
+    async def _set_aside(self, poisoned: Sequence[Poison], *, attempts: int) -> None:
+        async with self._database.transaction() as session:
+            for poison in poisoned:
+                await self._dead_letters.store(session, poison, attempts=attempts)
+        self._dead_in_a_row += sum(poison.reason == "handler_failed" for poison in poisoned)
+        if self._dead_in_a_row >= MOST_DEAD_IN_A_ROW:
+            self._on_fatal(f"{self._dead_in_a_row} messages in a row could not be handled")
+
+
+async def _safe_parser(message: Any, original: Any) -> Any:
+    """FastStream drops a whole batch for one header that is null or not UTF-8; such values are emptied first."""
+    for record in message if isinstance(message, tuple) else (message,):
+        record.headers = tuple((name, value if _is_text(value) else b"") for name, value in record.headers)
+    return await original(message)
+
+
+async def _whole_message(message: KafkaMessage) -> KafkaMessage:
+    """The handler decodes record by record, so that one bad value costs no good one."""
+    return message
+
+
+def _is_text(value: bytes | None) -> bool:
+    try:
+        return value is not None and bool(value.decode() or True)
+    except UnicodeDecodeError:
+        return False

@@ -1,0 +1,110 @@
+"""One engine per service, short transactions, and an API path that row-level security watches."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import MetaData, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.types import DateTime
+
+from fenta.chassis.outbox import OutboxRow, insert_outbox, outbox_row
+from fenta.contracts.events import Event
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Base(DeclarativeBase):
+    """Tables of a service. Times are aware, dicts and lists are JSONB."""
+
+    metadata = MetaData(naming_convention=NAMING)
+    type_annotation_map = {  # noqa: RUF012  SQLAlchemy reads it from the class
+        datetime: DateTime(timezone=True),
+        dict[str, Any]: JSONB,
+        dict[str, int]: JSONB,
+        dict[str, str]: JSONB,
+        list[dict[str, Any]]: JSONB,
+        list[str]: JSONB,
+    }
+
+
+class Session(AsyncSession):
+    """A transaction that also collects the events it tells of."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.events: list[OutboxRow] = []
+        self.callbacks: list[Callable[[], None]] = []
+
+    def publish(self, event: Event, *, causation_id: str | None = None) -> str:
+        """Tell of this once the transaction has committed; answers the event's id.
+
+        Order per key holds only for transactions that lock the thing the key names before they publish.
+        """
+        row = outbox_row(event, causation_id=causation_id)
+        self.events.append(row)
+        return row.event_id
+
+    def after_commit(self, callback: Callable[[], None]) -> None:
+        """Call this once the transaction has committed; never before, and not at all when it rolls back."""
+        self.callbacks.append(callback)
+
+
+class Database:
+    """The database of one service, which owns the schema of the same name."""
+
+    def __init__(self, engine: AsyncEngine, *, service: str) -> None:
+        self.engine = engine
+        self._api_role = f"fenta_{service}_api"
+        self._on_publish: list[Callable[[], None]] = []
+
+    def on_publish(self, callback: Callable[[], None]) -> None:
+        """Whom to wake when events were committed."""
+        self._on_publish.append(callback)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Session]:
+        """One short transaction as the service itself: consumers, workers, use cases. Commits at the end."""
+        async with Session(self.engine, expire_on_commit=False) as session:
+            yield session
+            await session.flush()
+            await insert_outbox(session, session.events)
+            await session.commit()
+        for callback in [*session.callbacks, *(self._on_publish if session.events else [])]:
+            callback()
+
+    @asynccontextmanager
+    async def api_transaction(self, org_id: str) -> AsyncIterator[Session]:
+        """One short transaction for a request: sees and writes only rows of this organisation."""
+        async with self.transaction() as session:
+            await session.execute(
+                text("SELECT set_config('role', :role, true), set_config('fenta.org_id', :org_id, true)"),
+                {"role": self._api_role, "org_id": org_id},
+            )
+            yield session
+
+
+@asynccontextmanager
+async def open_database(url: str, *, service: str, pool_size: int = 5) -> AsyncIterator[Database]:
+    """Connect with the service's own role; its search path is its schema."""
+    engine = create_async_engine(
+        url.replace("postgresql://", "postgresql+asyncpg://", 1),
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_pre_ping=True,
+        pool_timeout=10,
+        connect_args={"timeout": 10, "server_settings": {"statement_timeout": "15000", "application_name": service}},
+    )
+    try:
+        yield Database(engine, service=service)
+    finally:
+        await engine.dispose()

@@ -1,0 +1,90 @@
+"""What arrives from Kafka: a record is read into a message, or refused with the reason."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+from aiokafka import ConsumerRecord
+from pydantic import ValidationError
+
+from fenta.chassis.database import Session
+from fenta.contracts.events import EVENTS, Event
+
+AnyEvent_co = TypeVar("AnyEvent_co", bound=Event, covariant=True)
+
+
+@dataclass(frozen=True)
+class Message(Generic[AnyEvent_co]):
+    """An event and what its headers say: id, time (RFC 3339), trace, and where it came from."""
+
+    event: AnyEvent_co
+    id: str
+    time: str
+    traceparent: str | None
+    record: "ConsumerRecord[bytes, bytes]"
+
+
+@dataclass(frozen=True)
+class Poison:
+    """A record that will never be a message."""
+
+    record: "ConsumerRecord[bytes, bytes]"
+    reason: str
+    error: str
+
+
+UseCase = Callable[[Session, Message[Any]], Awaitable[None]]
+BatchUseCase = Callable[[Session, Sequence[Message[Any]]], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Route:
+    """Which events start which use case; `whole` hands over all of a batch at once."""
+
+    events: tuple[type[Event], ...]
+    use_case: UseCase | None = None
+    whole: BatchUseCase | None = None
+
+
+def on(event: type[Event], use_case: UseCase) -> Route:
+    """When this event arrives, do that: called once per message, inside the batch's transaction."""
+    return Route(events=(event,), use_case=use_case)
+
+
+def on_batch(events: Sequence[type[Event]], use_case: BatchUseCase) -> Route:
+    """The same for all messages of a batch at once, in the order of their arrival."""
+    return Route(events=tuple(events), whole=use_case)
+
+
+def read(record: "ConsumerRecord[bytes, bytes]") -> "Message[Event] | Poison | None":
+    """A message, a poisoned record, or None for a type that this version does not know."""
+    headers = {name: value for name, value in record.headers if value is not None}
+    try:
+        event_type, event_id = headers["ce_type"].decode(), str(UUID(headers["ce_id"].decode()))
+    except (KeyError, ValueError) as error:
+        return Poison(record, "bad_headers", f"{type(error).__name__}: {error}")
+    model = EVENTS.get(event_type)
+    if model is None:
+        return None
+    if model.topic != record.topic:
+        return Poison(record, "wrong_topic", f"{event_type} does not belong on {record.topic}")
+    return _message(record, model, event_id, headers)
+
+
+def _message(
+    record: "ConsumerRecord[bytes, bytes]", model: type[Event], event_id: str, headers: dict[str, bytes]
+) -> Message[Event] | Poison:
+    if record.value is None:
+        return Poison(record, "no_value", "the record has no value")
+    try:
+        event = model.model_validate_json(record.value)
+    except ValidationError as error:
+        return Poison(record, "bad_value", str(error.errors(include_url=False, include_input=False))[:2000])
+    return Message(
+        event=event,
+        id=event_id,
+        time=headers.get("ce_time", b"").decode(errors="replace"),
+        traceparent=headers.get("traceparent", b"").decode(errors="replace") or None,
+        record=record,
+    )

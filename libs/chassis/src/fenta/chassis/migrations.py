@@ -1,0 +1,81 @@
+"""What every service's first migration creates: inbox, outbox, dead letters, tasks; and row-level security."""
+
+from typing import Any
+
+_TABLES = """
+CREATE TABLE inbox (event_id uuid PRIMARY KEY, handled_at timestamptz NOT NULL DEFAULT now());
+CREATE TABLE outbox (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    event_id uuid NOT NULL,
+    topic text NOT NULL,
+    key text NOT NULL,
+    value bytea NOT NULL,
+    headers jsonb NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now()
+) WITH (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_cost_delay = 0);
+CREATE TABLE dead_letter (
+    id uuid PRIMARY KEY,
+    topic text NOT NULL,
+    partition integer NOT NULL,
+    kafka_offset bigint NOT NULL,
+    reason text NOT NULL,
+    error text NOT NULL,
+    attempts integer NOT NULL,
+    key bytea,
+    headers jsonb NOT NULL,
+    value bytea,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    replayed_at timestamptz,
+    CONSTRAINT uq_dead_letter_topic_partition_kafka_offset UNIQUE (topic, partition, kafka_offset)
+);
+CREATE TABLE task (
+    id text PRIMARY KEY,
+    kind text NOT NULL,
+    org_id text NOT NULL,
+    job_id text,
+    lane text NOT NULL,
+    priority smallint NOT NULL,
+    vt bigint NOT NULL,
+    state smallint NOT NULL DEFAULT 0,
+    attempt integer NOT NULL DEFAULT 0,
+    failures integer NOT NULL DEFAULT 0,
+    owner text,
+    leased_at timestamptz,
+    run_at timestamptz,
+    cancel_reason text,
+    error text,
+    payload jsonb NOT NULL,
+    traceparent text,
+    created_at timestamptz NOT NULL DEFAULT now()
+) WITH (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_cost_delay = 0);
+CREATE INDEX ix_task_ready ON task (lane, priority, vt, id) WHERE state IN (0, 2);
+CREATE INDEX ix_task_later ON task (run_at) WHERE state = 2;
+CREATE INDEX ix_task_job_id ON task (job_id);
+CREATE TABLE task_clock (org_id text NOT NULL, lane text NOT NULL, vt bigint NOT NULL, PRIMARY KEY (org_id, lane));
+CREATE TABLE task_mark (lane text PRIMARY KEY, vt bigint NOT NULL);
+CREATE TABLE worker (instance_id text PRIMARY KEY, owner text NOT NULL UNIQUE, lease_until timestamptz NOT NULL);
+"""
+
+_PRIVATE = ("inbox", "outbox", "dead_letter", "task_mark", "worker")
+
+
+def create_chassis_tables(op: Any, *, service: str) -> None:
+    """To be called first in a service's first migration; `op` is Alembic's."""
+    for statement in filter(str.strip, _TABLES.split(";")):
+        op.execute(statement)
+    for table in _PRIVATE:
+        op.execute(f"REVOKE ALL ON {table} FROM fenta_{service}_api")
+    op.execute(f"GRANT INSERT ON outbox TO fenta_{service}_api")
+    guard(op, "task", "task_clock")
+
+
+def drop_chassis_tables(op: Any) -> None:
+    for table in ("inbox", "outbox", "dead_letter", "task", "task_clock", "task_mark", "worker"):
+        op.execute(f"DROP TABLE {table}")
+
+
+def guard(op: Any, *tables: str) -> None:
+    """Row-level security: on the API path a table shows, and takes, only rows of the request's organisation."""
+    for table in tables:
+        op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
+        op.execute(f"CREATE POLICY org ON {table} USING (org_id = current_setting('fenta.org_id', true))")

@@ -1,0 +1,77 @@
+"""Events are rows of the transaction they tell of; the relay carries them to Kafka."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from fenta.chassis.telemetry import traceparent
+from fenta.contracts.events import Event
+from fenta.contracts.ids import uuid7
+from fenta.contracts.topics import TOPICS
+
+CONTENT_TYPE = "application/json"
+
+
+@dataclass(frozen=True)
+class OutboxRow:
+    event_id: str
+    topic: str
+    key: str
+    value: bytes
+    headers: dict[str, str]
+
+
+def outbox_row(event: Event, *, causation_id: str | None = None, event_id: str | None = None) -> OutboxRow:
+    """An event as it will stand on the wire: CloudEvents 1.0 in Kafka's binary mode."""
+    identifier = event_id or str(uuid7())
+    return OutboxRow(
+        event_id=identifier,
+        topic=event.topic,
+        key=event.key,
+        value=event.model_dump_json(by_alias=True).encode(),
+        headers=_headers(event, identifier, causation_id),
+    )
+
+
+def _headers(event: Event, event_id: str, causation_id: str | None) -> dict[str, str]:
+    headers = {
+        "ce_specversion": "1.0",
+        "ce_id": event_id,
+        "ce_source": f"fenta/{TOPICS[event.topic].producers[0]}",
+        "ce_type": event.type_name(),
+        "ce_time": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "ce_subject": event.subject,
+        "ce_orgid": event.org_id,
+        "content-type": CONTENT_TYPE,
+    }
+    optional = {"traceparent": traceparent.get(), "ce_causationid": causation_id}
+    return headers | {name: value for name, value in optional.items() if value}
+
+
+_INSERT = text(
+    "INSERT INTO outbox (event_id, topic, key, value, headers) "
+    "SELECT e, t, k, v, h::jsonb FROM unnest(CAST(:event_id AS uuid[]), CAST(:topic AS text[]), CAST(:key AS text[]), "
+    "CAST(:value AS bytea[]), CAST(:headers AS text[])) WITH ORDINALITY AS u(e, t, k, v, h, n) ORDER BY n"
+)
+
+
+async def insert_outbox(session: AsyncSession, rows: Sequence[OutboxRow]) -> None:
+    """All events of a transaction in one statement."""
+    if rows:
+        await session.execute(_INSERT, _columns(rows))
+
+
+def _columns(rows: Sequence[OutboxRow]) -> dict[str, list[Any]]:
+
+    return {
+        "event_id": [row.event_id for row in rows],
+        "topic": [row.topic for row in rows],
+        "key": [row.key for row in rows],
+        "value": [row.value for row in rows],
+        "headers": [json.dumps(row.headers) for row in rows],
+    }

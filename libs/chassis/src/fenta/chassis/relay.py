@@ -1,0 +1,131 @@
+"""The relay carries outbox rows to Kafka, in order per key, and forgets them once all replicas have them."""
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from sqlalchemy import text
+
+from fenta.chassis import telemetry
+from fenta.chassis.crash import crash_point
+from fenta.chassis.database import Database
+from fenta.chassis.kafka import start_producer, stop_client
+from fenta.chassis.outbox import OutboxRow, outbox_row
+from fenta.chassis.settings import Settings
+from fenta.chassis.telemetry import log
+from fenta.contracts.events import Event
+
+BATCH_ROWS = 500
+SEND_TIMEOUT_SECONDS = 60.0
+IDLE_SECONDS = 1.0
+LOSSY_EVENTS = 2000
+
+_LOCK = text("SELECT pg_try_advisory_xact_lock(hashtext('outbox:' || current_schema()))")
+_READ = text("SELECT id, topic, key, value, headers FROM outbox ORDER BY id LIMIT :rows")
+_FORGET = text("DELETE FROM outbox WHERE id = ANY(:ids)")
+_STATE = text("SELECT count(*), coalesce(extract(epoch FROM now() - min(created_at)), 0) FROM outbox")
+
+
+class Relay:
+    """Sends what the transactions of this service have left in the outbox, and lossy events from memory."""
+
+    def __init__(self, *, database: Database, settings: Settings, service: str) -> None:
+        self._database = database
+        self._settings = settings
+        self._service = service
+        self._producer: AIOKafkaProducer | None = None
+        self._awake = asyncio.Event()
+        self._lossy: deque[OutboxRow] = deque(maxlen=LOSSY_EVENTS)
+        self.last_success = time.monotonic()
+        database.on_publish(self.wake)
+
+    def wake(self) -> None:
+        self._awake.set()
+
+    def publish_lossy(self, event: Event) -> None:
+        """Send soon, or never: when Kafka is away the oldest are dropped."""
+        if not event.lossy:
+            raise ValueError(f"{event.topic} must not be lost; publish it in a transaction")
+        self._lossy.append(outbox_row(event))
+        self.wake()
+
+    async def run(self) -> None:
+        """Relay until cancelled; a failure closes the producer, waits and starts over."""
+        pause = 0.2
+        try:
+            while True:
+                try:
+                    await self._relay_all()
+                    pause = 0.2
+                    await self._sleep()
+                except Exception as error:  # whatever failed, the rows are still there
+                    log.warning("relay.failed", error=f"{type(error).__name__}: {error}")
+                    await self._close()
+                    await asyncio.sleep(pause)
+                    pause = min(pause * 2, 5)
+        finally:
+            await self._close()
+
+    async def state(self) -> tuple[int, float]:
+        """Rows in the outbox, and the age of the oldest in seconds."""
+        async with self._database.engine.connect() as connection:
+            rows, oldest = (await connection.execute(_STATE)).one()
+        telemetry.outbox_rows.labels(self._service).set(rows)
+        telemetry.outbox_oldest_seconds.labels(self._service).set(float(oldest))
+        return rows, float(oldest)
+
+    async def _sleep(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._awake.wait(), IDLE_SECONDS)
+
+    async def _relay_all(self) -> None:
+        self._producer = self._producer or await start_producer(self._settings)
+        self._awake.clear()
+        await self._send_lossy()
+        while await self.relay_batch(self._producer) == BATCH_ROWS:
+            pass
+        self.last_success = time.monotonic()
+
+    async def relay_batch(self, producer: AIOKafkaProducer) -> int:
+        """Publish one batch and say how many rows it held.
+
+        Rows are deleted only after Kafka has acknowledged all of them, so a crash in between publishes some twice;
+        inboxes swallow that. This is the one place that talks to the network inside a transaction: the lock it
+        holds keeps a second replica's relay from overtaking.
+        """
+        async with self._database.engine.begin() as connection:
+            if not await connection.scalar(_LOCK):
+                self._awake.set()
+                await asyncio.sleep(0.02)
+                return 0
+            rows = (await connection.execute(_READ, {"rows": BATCH_ROWS})).all()
+            if not rows:
+                return 0
+            await self._send(producer, rows)
+            crash_point("relay.sent")
+            await connection.execute(_FORGET, {"ids": [row.id for row in rows]})
+        return len(rows)
+
+    async def _send_lossy(self) -> None:
+        rows, self._lossy = list(self._lossy), deque(maxlen=LOSSY_EVENTS)
+        if rows and self._producer:
+            await self._send(self._producer, rows)
+
+    async def _send(self, producer: AIOKafkaProducer, rows: Sequence[Any]) -> None:
+        async with asyncio.timeout(SEND_TIMEOUT_SECONDS):
+            sent = [await self._queue(producer, row) for row in rows]
+            await asyncio.gather(*sent)
+
+    async def _queue(self, producer: AIOKafkaProducer, row: Any) -> asyncio.Future[Any]:
+        headers = [(name, value.encode()) for name, value in row.headers.items()]
+        future: asyncio.Future[Any] = await producer.send(row.topic, row.value, key=row.key.encode(), headers=headers)
+        return future
+
+    async def _close(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer:
+            await stop_client(producer)

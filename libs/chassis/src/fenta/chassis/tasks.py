@@ -1,0 +1,144 @@
+"""Leased tasks: long work as rows that workers take in turn, by priority and fairly between organisations."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from sqlalchemy import text
+
+from fenta.chassis.database import Session
+from fenta.chassis.errors import LeaseLost
+from fenta.chassis.telemetry import traceparent
+
+PRIORITIES = {"interactive": 0, "default": 1, "batch": 2}
+VIRTUAL_SECOND = 1000
+
+
+@dataclass(frozen=True)
+class Task:
+    """Work to be done once. `weight` is the organisation's share, `expected_seconds` what one task takes of it."""
+
+    id: str
+    kind: str
+    org_id: str
+    lane: str
+    job_id: str | None = None
+    priority: Literal["interactive", "default", "batch"] = "default"
+    weight: int = 1
+    expected_seconds: int = 1
+    payload: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Lease:
+    """A task in the hands of one worker. `token` rises with each hand-over and fences out earlier holders."""
+
+    id: str
+    kind: str
+    org_id: str
+    lane: str
+    job_id: str | None
+    payload: dict[str, Any]
+    token: int
+    failures: int
+    owner: str
+    traceparent: str | None
+
+    async def finish(self, session: Session) -> None:
+        """Remove the task together with its effects. Raises `LeaseLost` if it belongs to somebody else by now."""
+        await _fenced(session, _FINISH, self)
+
+    async def later(self, session: Session, seconds: float, *, payload: dict[str, Any] | None = None) -> None:
+        """Give the task back until then; with `payload` it continues from there. Raises `LeaseLost`."""
+        values = {"seconds": seconds, "payload": json.dumps(payload) if payload is not None else None}
+        await _fenced(session, _LATER, self, **values)
+
+    async def failed(self, session: Session, seconds: float, error: str) -> None:
+        """Give the task back after a failure, which counts. Raises `LeaseLost`."""
+        await _fenced(session, _FAILED, self, seconds=seconds, error=error[:2000])
+
+    async def hold(self, session: Session) -> None:
+        """Lock the task for this transaction. Raises `LeaseLost`; use it before writing half-way results."""
+        await _fenced(session, _HOLD, self)
+
+
+async def _fenced(session: Session, statement: Any, lease: Lease, **values: Any) -> None:
+    found = await session.scalar(statement, {"id": lease.id, "token": lease.token, "owner": lease.owner, **values})
+    if found is None:
+        raise LeaseLost(f"task {lease.id} is no longer in the hands of {lease.owner}")
+
+
+_MINE = "id = :id AND state = 1 AND attempt = :token AND owner = :owner"
+_FINISH = text(f"DELETE FROM task WHERE {_MINE} RETURNING id")  # noqa: S608  constant text
+_HOLD = text(f"SELECT id FROM task WHERE {_MINE} FOR UPDATE")  # noqa: S608
+_LATER = text(
+    "UPDATE task SET state = 2, owner = NULL, run_at = now() + make_interval(secs => CAST(:seconds AS float)), "  # noqa: S608
+    f"payload = coalesce(CAST(:payload AS jsonb), payload) WHERE {_MINE} RETURNING id"
+)
+_FAILED = text(
+    "UPDATE task SET state = 2, owner = NULL, failures = failures + 1, error = :error, "  # noqa: S608
+    f"run_at = now() + make_interval(secs => CAST(:seconds AS float)) WHERE {_MINE} RETURNING id"
+)
+
+# A task's virtual time is where its organisation stands in the queue: each task moves it on by its share, and
+# nobody starts behind the mark, the virtual time of what was taken last. So a crowd of one delays others by one.
+_ADD = text(
+    """
+    WITH given AS (
+        SELECT * FROM unnest(CAST(:id AS text[]), CAST(:kind AS text[]), CAST(:org_id AS text[]), CAST(:lane AS text[]),
+            CAST(:job_id AS text[]), CAST(:priority AS smallint[]), CAST(:cost AS bigint[]), CAST(:payload AS text[]))
+            WITH ORDINALITY AS u(id, kind, org_id, lane, job_id, priority, cost, payload, n)
+    ), share AS (
+        SELECT org_id, lane, sum(cost) AS cost FROM given GROUP BY org_id, lane
+    ), clock AS (
+        INSERT INTO task_clock (org_id, lane, vt)
+        SELECT s.org_id, s.lane, coalesce(m.vt, 0) + s.cost FROM share s LEFT JOIN task_mark m ON m.lane = s.lane
+        ORDER BY s.org_id, s.lane
+        ON CONFLICT (org_id, lane) DO UPDATE
+        SET vt = greatest(task_clock.vt, excluded.vt - (SELECT cost FROM share s
+                 WHERE s.org_id = excluded.org_id AND s.lane = excluded.lane))
+               + (SELECT cost FROM share s WHERE s.org_id = excluded.org_id AND s.lane = excluded.lane)
+        RETURNING org_id, lane, vt
+    )
+    INSERT INTO task (id, kind, org_id, lane, job_id, priority, vt, payload, traceparent)
+    SELECT g.id, g.kind, g.org_id, g.lane, g.job_id, g.priority,
+        c.vt - s.cost + sum(g.cost) OVER (PARTITION BY g.org_id, g.lane ORDER BY g.n),
+        g.payload::jsonb, :traceparent
+    FROM given g JOIN clock c USING (org_id, lane) JOIN share s USING (org_id, lane)
+    ORDER BY g.n
+    ON CONFLICT (id) DO NOTHING
+    """
+)
+
+_CANCEL = text(
+    "UPDATE task SET cancel_reason = coalesce(cancel_reason, :reason) WHERE id = ANY(:ids) RETURNING id, state"
+)
+_OF_JOB = text("SELECT id FROM task WHERE job_id = :job_id")
+
+
+async def add(session: Session, tasks: Sequence[Task]) -> None:
+    """Store tasks in the caller's transaction; one that is there already stays as it is."""
+    if not tasks:
+        return
+    columns = {
+        "id": [task.id for task in tasks],
+        "kind": [task.kind for task in tasks],
+        "org_id": [task.org_id for task in tasks],
+        "lane": [task.lane for task in tasks],
+        "job_id": [task.job_id for task in tasks],
+        "priority": [PRIORITIES[task.priority] for task in tasks],
+        "cost": [max(1, task.expected_seconds * VIRTUAL_SECOND // task.weight) for task in tasks],
+        "payload": [json.dumps(task.payload) for task in tasks],
+    }
+    await session.execute(_ADD, columns | {"traceparent": traceparent.get()})
+
+
+async def ids_of_job(session: Session, job_id: str) -> list[str]:
+    """The tasks of a job that are still there."""
+    return list(await session.scalars(_OF_JOB, {"job_id": job_id}))
+
+
+async def cancel(session: Session, ids: Sequence[str], reason: str) -> set[str]:
+    """Ask for these tasks to stop; answers those that are there. Their workers are told, and answer for them."""
+    return {row.id for row in await session.execute(_CANCEL, {"ids": list(ids), "reason": reason})}

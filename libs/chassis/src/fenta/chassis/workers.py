@@ -1,0 +1,276 @@
+"""Workers take tasks from their lanes, keep their leases alive, and give back what they cannot finish."""
+
+import asyncio
+import contextlib
+import random
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from sqlalchemy import text
+
+from fenta.chassis import telemetry
+from fenta.chassis.crash import crash_point
+from fenta.chassis.database import Database
+from fenta.chassis.errors import LeaseLost, PermanentError, TransientError
+from fenta.chassis.tasks import Lease
+from fenta.chassis.telemetry import log, trace
+
+LEASE_SECONDS = 20.0
+BEAT_SECONDS = 1.0
+MOST_FAILURES = 5
+IDLE_SECONDS = 1.0
+
+
+class Executor(Protocol):
+    """What a service does with its tasks."""
+
+    async def perform(self, lease: Lease) -> None:
+        """Do the work and end the lease: `finish` or `later`, in the transaction of the effects.
+
+        `TransientError` gives the task back for another try, any other error gives it up.
+        """
+
+    async def give_up(self, lease: Lease, error: Exception) -> None:
+        """Answer for a task that failed for good, and finish the lease."""
+
+    async def cancelled(self, lease: Lease, reason: str) -> None:
+        """Answer for a task that was told to stop, and finish the lease. The work has ended already."""
+
+
+_CLAIM = text(
+    """
+    WITH taken AS (
+        UPDATE task SET state = 1, owner = :owner, attempt = attempt + 1, leased_at = now()
+        WHERE id = ANY(ARRAY(
+            SELECT id FROM task WHERE lane = :lane AND (state = 0 OR (state = 2 AND run_at <= now()))
+            ORDER BY priority, vt, id LIMIT :slots FOR UPDATE SKIP LOCKED))
+        RETURNING id, kind, org_id, lane, job_id, payload, attempt, failures, traceparent, cancel_reason, vt
+    ), mark AS (
+        INSERT INTO task_mark (lane, vt) SELECT lane, max(vt) FROM taken GROUP BY lane
+        ON CONFLICT (lane) DO UPDATE SET vt = greatest(task_mark.vt, excluded.vt)
+    )
+    SELECT * FROM taken ORDER BY vt
+    """
+)
+_NEXT = text(
+    "SELECT extract(epoch FROM min(run_at) - now()) FROM task WHERE state = 2 AND lane = ANY(:lanes) AND run_at > now()"
+)
+_ARRIVE = text(
+    "INSERT INTO worker (instance_id, owner, lease_until) "
+    "VALUES (:instance, :owner, now() + make_interval(secs => :lease)) "
+    "ON CONFLICT (instance_id) DO UPDATE SET owner = excluded.owner, lease_until = excluded.lease_until"
+)
+_BEAT = text(
+    "UPDATE worker SET lease_until = now() + make_interval(secs => :lease) "
+    "WHERE instance_id = :instance AND owner = :owner RETURNING owner"
+)
+# Tasks of workers that fell silent, and of earlier lives of workers that came back, are free again.
+_REAP = text(
+    "UPDATE task SET state = 0, owner = NULL WHERE state = 1 AND NOT EXISTS "
+    "(SELECT 1 FROM worker w WHERE w.owner = task.owner AND w.lease_until > now()) RETURNING id"
+)
+_MINE = text("SELECT id, attempt, cancel_reason FROM task WHERE state = 1 AND owner = :owner")
+
+
+class Workers:
+    """The slots of this process, by lane. One row per process is kept alive, not one per task."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        executor: Executor,
+        instance_id: str,
+        service: str,
+        slots: Mapping[str, int],
+        on_fatal: Callable[[str], None],
+    ) -> None:
+        self._database = database
+        self._executor = executor
+        self._instance = instance_id
+        self._service = service
+        self._on_fatal = on_fatal
+        self._slots = dict(slots)
+        self.owner = f"{instance_id}/{uuid.uuid4()}"
+        self._held: dict[str, tuple[Lease, asyncio.Task[None]]] = {}
+        self._stopping: dict[str, str] = {}
+        self._awake = asyncio.Event()
+        for lane, count in slots.items():
+            telemetry.slot_tasks.labels(service, lane).set(count)
+
+    def wake(self) -> None:
+        self._awake.set()
+
+    async def run(self) -> None:
+        """Work until cancelled; then give back what is in hand."""
+        try:
+            await self._arrive()
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._beat())
+                group.create_task(self._take())
+        finally:
+            await self._leave()
+
+    async def _arrive(self) -> None:
+        await self._patiently(self._register)
+
+    async def _register(self) -> None:
+        async with self._database.transaction() as session:
+            await session.execute(_ARRIVE, self._me)
+            freed = (await session.scalars(_REAP)).all()
+        if freed:
+            log.info("tasks.reclaimed", count=len(freed))
+
+    @property
+    def _me(self) -> dict[str, Any]:
+        return {"instance": self._instance, "owner": self.owner, "lease": LEASE_SECONDS}
+
+    async def _patiently(self, action: Any) -> Any:
+        """Repeat an action for as long as the database is away."""
+        while True:
+            try:
+                return await action()
+            except Exception as error:
+                log.warning("workers.waiting", error=f"{type(error).__name__}: {error}")
+                await asyncio.sleep(1)
+
+    async def _take(self) -> None:
+        while True:
+            self._awake.clear()
+            taken = [await self._patiently(lambda lane=lane: self._claim(lane)) for lane in self._slots]
+            if not any(taken):
+                await self._rest()
+
+    async def _rest(self) -> None:
+        pause = await self._patiently(self._until_next)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._awake.wait(), pause)
+
+    async def _until_next(self) -> float:
+        free = [lane for lane in self._slots if self._free(lane)]
+        async with self._database.transaction() as session:
+            seconds = await session.scalar(_NEXT, {"lanes": free})
+        return IDLE_SECONDS if seconds is None else min(max(float(seconds), 0.005), IDLE_SECONDS)
+
+    def _free(self, lane: str) -> int:
+        return self._slots[lane] - sum(lease.lane == lane for lease, _ in self._held.values())
+
+    async def _claim(self, lane: str) -> int:
+        slots = self._free(lane)
+        if slots <= 0:
+            return 0
+        async with self._database.transaction() as session:
+            rows = (await session.execute(_CLAIM, {"lane": lane, "slots": slots, "owner": self.owner})).all()
+        for row in rows:
+            self._start(row)
+        return len(rows)
+
+    def _start(self, row: Any) -> None:
+        lease = Lease(
+            id=row.id,
+            kind=row.kind,
+            org_id=row.org_id,
+            lane=row.lane,
+            job_id=row.job_id,
+            payload=row.payload,
+            token=row.attempt,
+            failures=row.failures,
+            owner=self.owner,
+            traceparent=row.traceparent,
+        )
+        if row.cancel_reason:
+            self._stopping[lease.id] = row.cancel_reason
+        task = asyncio.create_task(self._work(lease), name=f"task {lease.id}")
+        self._held[lease.id] = (lease, task)
+        telemetry.running_tasks.labels(self._service, lease.lane).inc()
+
+    async def _work(self, lease: Lease) -> None:
+        crash_point("task.leased")
+        with trace(lease.traceparent, org_id=lease.org_id, job_id=lease.job_id, task_id=lease.id):
+            outcome = "lost"
+            try:
+                outcome = await self._perform(lease)
+            except LeaseLost:
+                telemetry.leases_lost.labels(self._service, lease.lane).inc()
+                log.warning("lease.lost", token=lease.token)
+            except asyncio.CancelledError:
+                outcome = "interrupted"
+                raise
+            except Exception:
+                # The lease stays and runs out; another try follows.
+                log.exception("task.broken")
+            finally:
+                self._held.pop(lease.id, None)
+                self._stopping.pop(lease.id, None)
+                telemetry.running_tasks.labels(self._service, lease.lane).dec()
+                telemetry.task_tries.labels(self._service, lease.lane, outcome).inc()
+                self.wake()
+
+    async def _perform(self, lease: Lease) -> str:
+        if lease.id in self._stopping:
+            await self._executor.cancelled(lease, self._stopping[lease.id])
+            return "cancelled"
+        try:
+            await self._executor.perform(lease)
+            return "done"
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if lease.id not in self._stopping or task is None:
+                raise
+            task.uncancel()
+            await self._executor.cancelled(lease, self._stopping[lease.id])
+            return "cancelled"
+        except LeaseLost:
+            raise
+        except Exception as error:
+            return await self._failed(lease, error)
+
+    async def _failed(self, lease: Lease, error: Exception) -> str:
+        if isinstance(error, TransientError) and lease.failures + 1 < MOST_FAILURES:
+            pause = error.retry_after_seconds or random.uniform(0, min(120, 2 * 2**lease.failures))  # noqa: S311
+            log.warning("task.retried", error=f"{type(error).__name__}: {error}", pause_seconds=round(pause, 1))
+            async with self._database.transaction() as session:
+                await lease.failed(session, pause, f"{type(error).__name__}: {error}")
+            return "retried"
+        if not isinstance(error, PermanentError):
+            log.error("task.failed", error=f"{type(error).__name__}: {error}", exc_info=error)
+        await self._executor.give_up(lease, error)
+        return "failed"
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(BEAT_SECONDS)
+            await self._patiently(self._keep_leases)
+
+    async def _keep_leases(self) -> None:
+        """Say that we live, take back what silent workers hold, and stop what was cancelled or lost."""
+        async with self._database.transaction() as session:
+            if await session.scalar(_BEAT, self._me) is None:
+                self._on_fatal(f"another process took over the tasks of instance {self._instance}")
+                return
+            reaped = (await session.scalars(_REAP)).all()
+            mine = {row.id: row for row in await session.execute(_MINE, {"owner": self.owner})} if self._held else {}
+        if reaped:
+            self.wake()
+        for lease, task in list(self._held.values()):
+            self._compare(lease, task, mine.get(lease.id))
+
+    def _compare(self, lease: Lease, task: asyncio.Task[None], row: Any) -> None:
+        if row is None or row.attempt != lease.token:
+            # Either it has just ended, or somebody else has it: the fence decides, and this work is not needed.
+            return
+        if row.cancel_reason and lease.id not in self._stopping:
+            self._stopping[lease.id] = row.cancel_reason
+            task.cancel()
+
+    async def _leave(self) -> None:
+        """Stop what is in hand and let others have it at once."""
+        tasks = [task for _, task in self._held.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        with contextlib.suppress(Exception):
+            async with self._database.transaction() as session:
+                await session.execute(text("DELETE FROM worker WHERE owner = :owner"), {"owner": self.owner})
+                await session.execute(_REAP)
