@@ -14,11 +14,6 @@ import pytest
 from fenta.embedded.processes import end, free_port
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 class RunningPart:
     """`python -m fenta.embedded.<module> folder --port N`, which can be killed and started again on the same port."""
 
@@ -39,7 +34,9 @@ class RunningPart:
             self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, stderr=log, env=self.environment)
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
-        assert line, self.log.read_text()
+        if not line:
+            self.stop()
+            raise AssertionError(self.log.read_text())
         return dict(json.loads(line))
 
     def kill(self) -> None:
