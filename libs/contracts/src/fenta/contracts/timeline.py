@@ -18,12 +18,13 @@ class Canvas(Contract):
 
 
 class AssetSource(Contract):
-    """An asset of the organisation; `media` says how it is read."""
+    """An asset of the organisation; `media` says how it is read, `duration_ms` how much of it there is, if known."""
 
     kind: Literal["asset"] = "asset"
     asset_id: str
     sha256: str
     media: Literal["image", "video", "audio"]
+    duration_ms: Milliseconds | None = None
 
 
 class ColourSource(Contract):
@@ -79,12 +80,16 @@ class VideoClip(Contract):
 
 
 class OverlayClip(Contract):
-    """Text over the picture; `box` is x, y, width, height as shares of the canvas."""
+    """Text over the picture; `box` is x, y, width, height as shares of the canvas.
+
+    `detail` is the smaller second text, such as the call to action on an end card.
+    """
 
     id: str
     start_ms: Milliseconds
     duration_ms: Annotated[int, Field(gt=0)]
     text: str = Field(max_length=500)
+    detail: str = Field(default="", max_length=300)
     style: Literal["title", "end_card", "lower_third", "kicker"] = "title"
     box: tuple[Unit, Unit, Unit, Unit] = (0.08, 0.12, 0.84, 0.25)
     opacity: Unit = 1.0
@@ -147,6 +152,7 @@ class CaptionTrack(Contract):
     language: str
     direction: Literal["auto", "ltr", "rtl"] = "auto"
     style: Literal["karaoke", "plain"] = "karaoke"
+    accent: str = Field(default="#FFD23F", pattern=r"^#[0-9a-fA-F]{6}$")
     burn: bool = True
     clips: list[CaptionClip]
 

@@ -1,0 +1,110 @@
+"""ASS, the format in which libass takes text: styles, events, times in centiseconds, colours back to front."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from fenta.contracts.timeline import Canvas
+from fenta.render.captions import fonts
+from fenta.render.captions.fonts import Face
+from fenta.render.captions.text import escape
+
+RIGHT_TO_LEFT_MARK = "\u200f"
+
+# Only our own line breaks hold (2), borders follow the picture's size, and text is converted as the picture is.
+_HEADER = """[Script Info]
+ScriptType: v4.00+
+PlayResX: {width}
+PlayResY: {height}
+WrapStyle: 2
+ScaledBorderAndShadow: yes
+YCbCr Matrix: TV.709
+
+[V4+ Styles]
+Format: Name, Fontname, Fontsize, PrimaryColour, SecondaryColour, OutlineColour, BackColour, Bold, Italic, Underline, \
+StrikeOut, ScaleX, ScaleY, Spacing, Angle, BorderStyle, Outline, Shadow, Alignment, MarginL, MarginR, MarginV, Encoding
+{styles}
+
+[Events]
+Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
+{events}
+"""
+
+
+@dataclass(frozen=True)
+class Style:
+    """How a kind of text looks; sizes are in pixels, colours `#rrggbb`."""
+
+    name: str
+    face: Face
+    em: float
+    colour: str = "#FFFFFF"
+    outline_colour: str = "#0B0E14"
+    outline: float = 0.0
+    shadow: float = 0.0
+    spacing: float = 0.0
+
+    def line(self) -> str:
+        size = fonts.font_size(self.face, self.em)
+        colours = f"{colour(self.colour)},{colour(self.colour)},{colour(self.outline_colour)},{colour('#000000', 0.45)}"
+        # Encoding -1 lets libass find the direction of a text with tags in it; with 1 tagged Arabic is reversed.
+        return (
+            f"Style: {self.name},{self.face.family},{size},{colours},0,0,0,0,100,100,{self.spacing},0,1,"
+            f"{self.outline},{self.shadow},5,0,0,0,-1"
+        )
+
+
+@dataclass(frozen=True)
+class Event:
+    """Text from one frame up to another."""
+
+    first: int
+    last: int
+    style: str
+    text: str
+    layer: int = 0
+
+
+def colour(hexadecimal: str, opacity: float = 1.0) -> str:
+    red, green, blue = hexadecimal[1:3], hexadecimal[3:5], hexadecimal[5:7]
+    return f"&H{round(255 * (1 - opacity)):02X}{blue}{green}{red}".upper()
+
+
+def document(canvas: Canvas, fps: int, styles: Sequence[Style], events: Iterable[Event], *, origin: int = 0) -> str:
+    """A whole ASS file whose time 0 is the frame `origin`, which must lie on a whole centisecond.
+
+    Events that began before it keep their negative start, so that their animations stand where they stood.
+    """
+    lines = [_dialogue(event, fps, origin * 100 // fps) for event in events if event.last > origin]
+    return _HEADER.format(
+        width=canvas.width,
+        height=canvas.height,
+        styles="\n".join(style.line() for style in styles),
+        events="\n".join(lines),
+    )
+
+
+def _dialogue(event: Event, fps: int, origin: int) -> str:
+    # Rounded down on the absolute clock, a word lights up with its frame and never one later.
+    start, end = (frame * 100 // fps - origin for frame in (event.first, event.last))
+    return f"Dialogue: {event.layer},{_clock(start)},{_clock(end)},{event.style},,0,0,0,,{event.text}"
+
+
+def _clock(centiseconds: int) -> str:
+    hours, rest = divmod(centiseconds, 360_000)
+    minutes, rest = divmod(rest, 6_000)
+    seconds, hundredths = divmod(rest, 100)
+    return f"{hours}:{minutes:02d}:{seconds:02d}.{hundredths:02d}"
+
+
+def first_frame(milliseconds: int, fps: int) -> int:
+    """The first frame that is shown at or after a moment."""
+    return -(-milliseconds * fps // 1000)
+
+
+def marked_up(text: str, style: Style) -> str:
+    """Drawable text as ASS: escaped, with the face named wherever the script changes."""
+    parts = [
+        (f"{{\\fn{run.face.family}\\fs{fonts.font_size(run.face, style.em)}}}", escape(run.text))
+        for run in fonts.runs(text, style.face)
+    ]
+    return "".join(tag + shown for tag, shown in parts)

@@ -1,0 +1,62 @@
+"""The text of one film on one canvas, ready to be burned in: an ASS file and the fonts for it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from fenta.render.captions import ass, cards, fonts, karaoke
+from fenta.render.captions.ass import Event, Style
+from fenta.render.captions.text import drawable
+from fenta.render.timeline import FramePlan, burned, captions, overlays
+
+ACCENT = "#FFD23F"
+
+_FONTCONFIG = """<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "urn:fontconfig:fonts.dtd">
+<fontconfig><dir>{fonts}</dir><cachedir>{cache}</cachedir>
+<alias><family>sans-serif</family><prefer>{families}</prefer></alias></fontconfig>
+"""
+
+
+@dataclass(frozen=True)
+class Burn:
+    """Styles and events of the whole film."""
+
+    plan: FramePlan
+    styles: tuple[Style, ...]
+    events: tuple[Event, ...]
+
+    def document(self, origin: int = 0) -> str:
+        """The ASS file of a segment that begins at the frame `origin`."""
+        return ass.document(self.plan.canvas, self.plan.fps, self.styles, self.events, origin=origin)
+
+    def probes(self, first: int, last: int) -> list[int]:
+        """Within a segment one frame of each line of captions, at which its text must be in the picture."""
+        lines = [event for event in self.events if event.style == "Shade" and event.first >= first]
+        middles = [(event.first + event.last) // 2 for event in lines]
+        return sorted({middle for middle in middles if first <= middle < last})
+
+
+def burn(plan: FramePlan) -> Burn:
+    track = captions(plan.timeline)
+    accent = track.accent if track else ACCENT
+    styles, events = cards.events(overlays(plan.timeline), plan.canvas, plan.fps, accent)
+    if track and burned(plan.timeline):
+        more_styles, more_events = karaoke.events(track, plan.canvas, plan.fps)
+        styles, events = [*styles, *more_styles], [*events, *more_events]
+    return Burn(plan, tuple(styles), tuple(events))
+
+
+def missing_glyphs(texts: list[str]) -> str:
+    """The characters of these texts that would be drawn as boxes."""
+    return fonts.missing_glyphs(drawable(text) for text in texts)
+
+
+def install_fonts(folder: Path) -> dict[str, str]:
+    """Make the fonts known under `folder`, as `fonts`; returns the environment that ffmpeg needs to find them."""
+    link, cache, file = folder / "fonts", folder / "fontconfig", folder / "fonts.conf"
+    cache.mkdir(exist_ok=True)
+    if not link.exists():
+        link.symlink_to(fonts.FOLDER, target_is_directory=True)
+    known = (fonts.CAPTION, *fonts.OTHER_SCRIPTS)
+    families = "".join(f"<family>{face.family}</family>" for face in known)
+    file.write_text(_FONTCONFIG.format(fonts=fonts.FOLDER, cache=cache.resolve(), families=families))
+    return {"FONTCONFIG_FILE": str(file.resolve())}

@@ -1,0 +1,165 @@
+"""Title and end card as ASS events: large type with a short bar, coming in line by line."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from fenta.contracts.timeline import Canvas, OverlayClip
+from fenta.render.captions import fonts
+from fenta.render.captions.ass import RIGHT_TO_LEFT_MARK, Event, Style, colour, first_frame, marked_up
+from fenta.render.captions.layout import wrap
+from fenta.render.captions.text import is_right_to_left
+
+INK = "#0A0C12"
+LEADING = 1.1
+STAGGER_MS = 90
+LARGEST, SMALLEST = 118 / 1080, 56 / 1080
+DETAIL_EM = 50 / 1080
+
+
+@dataclass(frozen=True)
+class Card:
+    """One overlay on one canvas: its box in pixels, its lines, its size of type."""
+
+    clip: OverlayClip
+    canvas: Canvas
+    accent: str
+    lines: tuple[str, ...]
+    em: float
+
+    @property
+    def unit(self) -> float:
+        """A thousandth of the canvas' width; all distances follow it."""
+        return self.canvas.width / 1000
+
+    @property
+    def left(self) -> float:
+        return self.clip.box[0] * self.canvas.width
+
+    @property
+    def top(self) -> float:
+        return self.clip.box[1] * self.canvas.height
+
+    @property
+    def width(self) -> float:
+        return self.clip.box[2] * self.canvas.width
+
+    @property
+    def right_to_left(self) -> bool:
+        return is_right_to_left(self.clip.text)
+
+    @property
+    def cap_line(self) -> float:
+        """Where the capitals of the first line begin; above it a font cell has room for accents."""
+        return self.top + 0.41 * self.em
+
+    @property
+    def bottom(self) -> float:
+        """Below the descenders of the last line."""
+        return self.top + ((len(self.lines) - 1) * LEADING + 1.37) * self.em
+
+
+def styles(clip: OverlayClip, canvas: Canvas, em: float) -> tuple[Style, Style, Style]:
+    """Of the large type, of the shadow under it, of the small type."""
+    unit = canvas.width / 1000
+    large = Style(f"{clip.id}Large", fonts.DISPLAY, em, outline=3 * unit, outline_colour=INK, spacing=-em * 0.012)
+    shade = Style(f"{clip.id}Shade", fonts.DISPLAY, em, colour="#000000", outline_colour="#000000", outline=8 * unit)
+    small = Style(f"{clip.id}Small", fonts.TEXT, DETAIL_EM * canvas.width, colour=INK)
+    return large, Style(**{**vars(shade), "spacing": large.spacing}), small
+
+
+def card(clip: OverlayClip, canvas: Canvas, accent: str) -> Card:
+    """Choose the largest type in which the text fits its box."""
+    width, height = clip.box[2] * canvas.width, clip.box[3] * canvas.height
+    em = LARGEST * canvas.width
+    while True:
+        lines = wrap(clip.text, face=fonts.DISPLAY, max_width=width / em)
+        widest = max((fonts.width(line, fonts.DISPLAY) for line in lines), default=0) * em
+        fits = widest <= width and (len(lines) * LEADING + 0.3) * em <= height
+        if fits or em <= SMALLEST * canvas.width:
+            return Card(clip, canvas, accent, tuple(lines), em)
+        em *= 0.94
+
+
+def events(clips: Sequence[OverlayClip], canvas: Canvas, fps: int, accent: str) -> tuple[list[Style], list[Event]]:
+    """Everything that is drawn for the overlays."""
+    cards = [card(clip, canvas, accent) for clip in clips]
+    kinds = [style for one in cards for style in styles(one.clip, canvas, one.em)]
+    return kinds, [event for one in cards for event in _card_events(one, fps)]
+
+
+def _card_events(one: Card, fps: int) -> Iterator[Event]:
+    centred = one.clip.style == "end_card"
+    yield from _bar(one, fps, centred)
+    for index, line in enumerate(one.lines):
+        yield from _line(one, index, line, fps, centred)
+    if one.clip.detail:
+        yield from _pill(one, fps)
+
+
+def _span(one: Card, fps: int, delay_ms: int = 0) -> tuple[int, int]:
+    start = one.clip.start_ms + delay_ms
+    return first_frame(start, fps), first_frame(one.clip.start_ms + one.clip.duration_ms, fps)
+
+
+def _leaves(one: Card) -> int:
+    """How long the card fades out; an end card stays to the last frame."""
+    return 0 if one.clip.style == "end_card" else 220
+
+
+def _edge(one: Card, centred: bool) -> tuple[int, float]:
+    """Alignment and x: to the side where the script begins, or in the middle."""
+    if centred:
+        return 8, one.left + one.width / 2
+    return (9, one.left + one.width) if one.right_to_left else (7, one.left)
+
+
+def _bar(one: Card, fps: int, centred: bool) -> Iterator[Event]:
+    alignment, x = _edge(one, centred)
+    height, length = 10 * one.unit, 104 * one.unit
+    y = one.cap_line - 48 * one.unit
+    grow = f"\\fscx0\\t(0,320,0.5,\\fscx100)\\fad(80,{_leaves(one)})"
+    shape = rounded(length, height, height / 2)
+    tags = f"{{\\an{alignment}\\pos({x:.1f},{y:.1f}){grow}\\bord0\\shad0\\1c{colour(one.accent)}&\\p1}}"
+    yield Event(*_span(one, fps), f"{one.clip.id}Small", f"{tags}{shape}{{\\p0}}", layer=3)
+
+
+def _line(one: Card, index: int, line: str, fps: int, centred: bool) -> Iterator[Event]:
+    alignment, x = _edge(one, centred)
+    delay = STAGGER_MS * (index + 1)
+    y = one.top + index * one.em * LEADING
+    rise = f"\\move({x:.1f},{y + 34 * one.unit:.1f},{x:.1f},{y:.1f},0,300)\\fad(220,{_leaves(one)})"
+    mark = RIGHT_TO_LEFT_MARK if one.right_to_left else ""
+    large, shade, _ = styles(one.clip, one.canvas, one.em)
+    for style, layer, blur in ((shade, 2, 14 * one.unit), (large, 4, 0.6 * one.unit)):
+        tags = f"{{\\an{alignment}{rise}\\blur{blur:.1f}}}"
+        yield Event(*_span(one, fps, delay), style.name, tags + mark + marked_up(line, style), layer=layer)
+
+
+def _pill(one: Card, fps: int) -> Iterator[Event]:
+    """The call to action: dark type on a rounded field of the accent colour."""
+    _, _, style = styles(one.clip, one.canvas, one.em)
+    padding = style.em * 0.85
+    lines = wrap(one.clip.detail, face=style.face, max_width=(one.width - 2 * padding) / style.em)
+    widest = max(fonts.width(line, style.face) for line in lines) * style.em
+    height = len(lines) * style.em * 1.3 + style.em * 0.9
+    x, y = one.canvas.width / 2, one.bottom + 40 * one.unit + height / 2
+    pop = "\\fscx80\\fscy80\\t(0,180,0.5,\\fscx100\\fscy100)\\fad(140,0)"
+    span = _span(one, fps, STAGGER_MS * (len(one.lines) + 2))
+    shape = rounded(widest + 2 * padding, height, min(height / 2, style.em * 1.1))
+    field = f"{{\\an5\\pos({x:.1f},{y:.1f}){pop}\\bord0\\shad0\\1c{colour(one.accent)}&\\p1}}{shape}{{\\p0}}"
+    yield Event(*span, style.name, field, layer=5)
+    step = style.em * 1.3
+    for index, line in enumerate(lines):
+        row = y + (index - (len(lines) - 1) / 2) * step
+        text = f"{{\\an5\\pos({x:.1f},{row:.1f}){pop}\\bord0\\shad0}}{marked_up(line, style)}"
+        yield Event(*span, style.name, text, layer=6)
+
+
+def rounded(width: float, height: float, radius: float) -> str:
+    """A rectangle with round corners in the drawing language of ASS."""
+    w, h, r, k = (round(value, 1) for value in (width, height, radius, radius * 0.448))
+    return (
+        f"m {r} 0 l {w - r:.1f} 0 b {w - k:.1f} 0 {w} {k} {w} {r} l {w} {h - r:.1f} "
+        f"b {w} {h - k:.1f} {w - k:.1f} {h} {w - r:.1f} {h} l {r} {h} "
+        f"b {k} {h} 0 {h - k:.1f} 0 {h - r:.1f} l 0 {r} b 0 {k} {k} 0 {r} 0"
+    )

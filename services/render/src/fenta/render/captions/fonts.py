@@ -1,0 +1,110 @@
+"""The vendored fonts: which face draws a character, how wide it is, and which characters no face can draw."""
+
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from itertools import groupby
+from pathlib import Path
+
+FOLDER = Path(__file__).parent.parent / "fonts"
+
+# Drawn as nothing, so no font has to know them: joiners, direction marks, the guard after a backslash.
+INVISIBLE = frozenset("\u200b\u200c\u200d\u200e\u200f\u2060\n")
+
+
+@dataclass(frozen=True)
+class Face:
+    """A font file; `family` is the name by which libass finds it."""
+
+    family: str
+    file: str
+
+    @property
+    def path(self) -> Path:
+        return FOLDER / self.file
+
+
+TEXT = Face("Noto Sans Bold", "NotoSans-Bold.ttf")
+CAPTION = Face("Noto Sans ExtraBold", "NotoSans-ExtraBold.ttf")
+DISPLAY = Face("Noto Sans Black", "NotoSans-Black.ttf")
+ARABIC = Face("Noto Sans Arabic ExtraBold", "NotoSansArabic-ExtraBold.ttf")
+CHINESE = Face("Noto Sans SC ExtraBold", "NotoSansSC-ExtraBold.ttf")
+OTHER_SCRIPTS = (ARABIC, CHINESE)
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Advance widths in em by character, and the height of libass' font cell in em."""
+
+    advances: dict[str, float]
+    cell: float
+
+    def width(self, text: str) -> float:
+        return sum(self.advances.get(character, 0.0) for character in text)
+
+
+@cache
+def metrics(face: Face) -> Metrics:
+    # Imported here because the API process compiles timelines and never measures text.
+    from fontTools.ttLib import TTFont  # noqa: PLC0415
+
+    with TTFont(face.path, lazy=True) as font:
+        em = font["head"].unitsPerEm
+        widths, characters = font["hmtx"].metrics, font.getBestCmap()
+        cell = (font["OS/2"].usWinAscent + font["OS/2"].usWinDescent) / em
+    return Metrics({chr(code): widths[glyph][0] / em for code, glyph in characters.items()}, cell)
+
+
+def font_size(face: Face, em_pixels: float) -> float:
+    """libass measures a font by its cell, not by its em; scripts would differ in size without this."""
+    return round(em_pixels * metrics(face).cell, 2)
+
+
+@dataclass(frozen=True)
+class Run:
+    """Neighbouring characters that one face draws."""
+
+    face: Face
+    text: str
+
+    @property
+    def width(self) -> float:
+        """In em."""
+        return metrics(self.face).width(self.text)
+
+
+def runs(text: str, face: Face) -> list[Run]:
+    """The text cut where the face must change. Spaces and punctuation stay with the script around them."""
+    chosen: list[tuple[Face, str]] = []
+    current = _first_face(text, face)
+    for character in text:
+        current = _face_for(character, current, face)
+        chosen.append((current, character))
+    return [Run(key, "".join(part for _, part in group)) for key, group in groupby(chosen, key=lambda pair: pair[0])]
+
+
+def _first_face(text: str, face: Face) -> Face:
+    letters = (character for character in text if unicodedata.category(character).startswith("L"))
+    return _face_for(next(letters, "a"), face, face)
+
+
+def _face_for(character: str, current: Face, preferred: Face) -> Face:
+    neutral = not unicodedata.category(character).startswith(("L", "M"))
+    candidates = (current, preferred, *OTHER_SCRIPTS) if neutral else (preferred, *OTHER_SCRIPTS)
+    if character in INVISIBLE:
+        return current
+    return next((face for face in candidates if character in metrics(face).advances), preferred)
+
+
+def width(text: str, face: Face) -> float:
+    """The width of a text in em, without kerning."""
+    return sum(run.width for run in runs(text, face))
+
+
+def missing_glyphs(texts: Iterable[str]) -> str:
+    """The characters that no face draws, each once, sorted; empty when all is well."""
+    wanted = set("".join(texts)) - INVISIBLE
+    for face in (CAPTION, *OTHER_SCRIPTS):
+        wanted -= metrics(face).advances.keys() if wanted else set()
+    return "".join(sorted(wanted))

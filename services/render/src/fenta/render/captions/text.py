@@ -1,0 +1,55 @@
+"""What other people wrote, made safe for captions: no markup, no control characters, no emoji."""
+
+import re
+import unicodedata
+
+_EMOJI = re.compile(
+    "[\U0001f000-\U0001faff\u2600-\u27bf\u2b00-\u2bff\u231a\u231b\u23e9-\u23f3\u23f8-\u23fa\u25aa\u25ab\u25b6\u25c0"
+    "\u25fb-\u25fe\u203c\u2049\u2139\u3030\u303d\u3297\u3299\ufe0e\ufe0f\u20e3\U000e0020-\U000e007f]"
+)
+_JOINER_OF_EMOJI = re.compile("(?<![\\w])\u200d|\u200d(?![\\w])")
+_SPACES = re.compile(r"\s+")
+_KEPT_FORMATS = frozenset("\u200c\u200d")
+
+# A backslash has no escape of its own in ASS; an invisible character behind it takes its power away.
+_WORD_JOINER = "\u2060"
+
+# A line must not begin with one of these, nor end with one of those.
+NEVER_FIRST = frozenset("，。、！？：；）」』】》〉”’…—～·,.!?:;)]}%»،؛؟")  # noqa: RUF001
+NEVER_LAST = frozenset("（「『【《〈“‘([{«¿¡")  # noqa: RUF001
+
+
+def plain(text: str) -> str:
+    """One line without control and formatting characters; emoji stay. What SRT and VTT show."""
+    spaced = _SPACES.sub(" ", text)
+    return "".join(character for character in spaced if _harmless(character)).strip()
+
+
+def _harmless(character: str) -> bool:
+    category = unicodedata.category(character)
+    if category == "Cf":
+        return character in _KEPT_FORMATS or bool(_EMOJI.match(character))
+    return category not in {"Cc", "Cs", "Co", "Cn"}
+
+
+def drawable(text: str) -> str:
+    """What can be burned into a picture: plain text without emoji, for which no outline font has glyphs."""
+    without = _EMOJI.sub("", plain(text))
+    return _SPACES.sub(" ", _JOINER_OF_EMOJI.sub("", without)).strip()
+
+
+def escape(text: str) -> str:
+    """The text as ASS shows it, with braces and backslashes as they were typed."""
+    guarded = text.replace("\\", "\\" + _WORD_JOINER)
+    return guarded.replace("{", r"\{").replace("}", r"\}")
+
+
+def is_wide(character: str) -> bool:
+    """Whether lines may be broken beside this character without a space: Chinese and Japanese."""
+    return "\u2e80" <= character <= "\u9fff" or "\uf900" <= character <= "\ufaff" or "\uff00" <= character <= "\uffef"
+
+
+def is_right_to_left(text: str) -> bool:
+    """By the first letter that has a direction."""
+    directions = (unicodedata.bidirectional(character) for character in text)
+    return next((direction for direction in directions if direction in {"L", "R", "AL"}), "L") != "L"

@@ -1,0 +1,166 @@
+"""Whether a finished file is what was asked for: judged by its packets and by what was seen while composing."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from fenta.contracts.timeline import CaptionTrack
+from fenta.render.captions.text import plain
+from fenta.render.errors import Fault
+from fenta.render.timeline import FramePlan, burned, captions, sounds
+
+BLACK_LUMA = 20.0
+SHORTEST_BLACK_MS, SHORTEST_FROZEN_MS, SHORTEST_SILENCE_MS = 300, 1000, 2000
+LOUDNESS_TOLERANCE = 1.0
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Of every frame its mean luma and its difference to the one before; of probe frames whether text was there."""
+
+    luma: Sequence[float]
+    change: Sequence[float]
+    captioned: Mapping[int, bool]
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What was measured of the sound."""
+
+    loudness_lufs: float | None
+    silent_ms: int
+    mute: Sequence[str]
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """What the packets and headers of a file say; nothing is decoded for it."""
+
+    frames: int
+    duration_ms: int
+    width: int
+    height: int
+    codec: str
+    profile: str
+    pixel_format: str
+    colour: tuple[int, int, int, int]
+    steady: bool
+    sound_ms: int | None
+    sound: str | None
+
+
+@dataclass(frozen=True)
+class Checks:
+    """The measurements; the faults found in them decide whether anybody sees the file."""
+
+    duration_error_ms: int
+    loudness_lufs: float | None
+    black_ms: int
+    frozen_ms: int
+    silent_ms: int
+    caption_coverage: float
+    faults: tuple[Fault, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        return not self.faults
+
+
+def check(plan: FramePlan, facts: FileFacts, seen: Seen, heard: Heard) -> Checks:
+    """Look at everything and name all that is wrong."""
+    wanted_ms = plan.frames * 1000 // plan.fps
+    measured = Checks(
+        duration_error_ms=abs(facts.duration_ms - wanted_ms),
+        loudness_lufs=heard.loudness_lufs,
+        black_ms=_longest_ms(plan, [luma < BLACK_LUMA for luma in seen.luma]),
+        frozen_ms=_longest_ms(plan, _standing(plan, seen)),
+        silent_ms=heard.silent_ms,
+        caption_coverage=coverage(plan),
+    )
+    faults = (
+        *_file_faults(plan, facts, measured),
+        *_picture_faults(plan, seen, measured),
+        *_sound_faults(plan, heard),
+        *_caption_faults(plan, seen, measured),
+    )
+    return Checks(**{**vars(measured), "faults": faults})
+
+
+def _longest_ms(plan: FramePlan, flags: Sequence[bool]) -> int:
+    longest = max((len(list(group)) for flag, group in groupby(flags) if flag), default=0)
+    return longest * 1000 // plan.fps
+
+
+def _standing(plan: FramePlan, seen: Seen) -> list[bool]:
+    return [change == 0 and plan.expected_to_move(frame) for frame, change in enumerate(seen.change)]
+
+
+def _file_faults(plan: FramePlan, facts: FileFacts, measured: Checks) -> Iterator[Fault]:
+    canvas = plan.canvas
+    if measured.duration_error_ms > 1000 // plan.fps:
+        yield Fault("duration_wrong", f"The film is {measured.duration_error_ms} ms off its length.")
+    if facts.frames != plan.frames or not facts.steady:
+        yield Fault("frames_missing", f"The film has {facts.frames} frames instead of {plan.frames}.")
+    if (facts.width, facts.height) != (canvas.width, canvas.height):
+        size = f"{facts.width}x{facts.height}"
+        yield Fault("size_wrong", f"The film is {size} instead of {canvas.width}x{canvas.height}.")
+    if (facts.codec, facts.profile, facts.pixel_format) != ("h264", "High", "yuv420p"):
+        yield Fault("codec_wrong", f"The picture is {facts.codec} {facts.profile} {facts.pixel_format}.")
+    if facts.colour != (1, 1, 1, 1):
+        yield Fault("colour_wrong", "The film does not say that its colours are BT.709.")
+    yield from _stream_faults(plan, facts, measured)
+
+
+def _stream_faults(plan: FramePlan, facts: FileFacts, measured: Checks) -> Iterator[Fault]:
+    if not any(track.clips for track in sounds(plan.timeline)):
+        return
+    if facts.sound_ms is None or facts.sound != "aac 48000 2":
+        yield Fault("stream_missing", "The film has no sound, or not in the form that players expect.")
+    elif abs(facts.sound_ms - plan.frames * 1000 // plan.fps) > 50:
+        yield Fault("duration_wrong", f"The sound lasts {facts.sound_ms} ms.")
+
+
+def _picture_faults(plan: FramePlan, seen: Seen, measured: Checks) -> Iterator[Fault]:
+    if len(seen.luma) != plan.frames:
+        yield Fault("frames_missing", f"{len(seen.luma)} frames were composed instead of {plan.frames}.")
+    if measured.black_ms >= SHORTEST_BLACK_MS:
+        yield Fault("black", f"The film is black for {measured.black_ms} ms.")
+    if measured.frozen_ms >= SHORTEST_FROZEN_MS:
+        yield Fault("frozen", f"The picture stands still for {measured.frozen_ms} ms.")
+
+
+def _sound_faults(plan: FramePlan, heard: Heard) -> Iterator[Fault]:
+    wanted = plan.timeline.loudness.lufs
+    music = any(track.role == "music" and track.clips for track in sounds(plan.timeline))
+    if heard.mute:
+        yield Fault("silent", f"Nothing is heard where somebody should speak: {', '.join(heard.mute)}.")
+    elif music and heard.silent_ms >= SHORTEST_SILENCE_MS:
+        yield Fault("silent", f"Nothing is heard for {heard.silent_ms} ms.")
+    elif heard.loudness_lufs is not None and abs(heard.loudness_lufs - wanted) > LOUDNESS_TOLERANCE:
+        yield Fault("loudness_wrong", f"The sound has {heard.loudness_lufs} LUFS instead of {wanted}.")
+
+
+def _caption_faults(plan: FramePlan, seen: Seen, measured: Checks) -> Iterator[Fault]:
+    if not burned(plan.timeline):
+        return
+    if measured.caption_coverage < 1:
+        yield Fault("captions_missing", "Something is said without a caption.")
+    invisible = sorted(frame for frame, visible in seen.captioned.items() if not visible)
+    if invisible:
+        moments = ", ".join(f"{frame * 1000 // plan.fps} ms" for frame in invisible[:5])
+        yield Fault("captions_missing", f"Captions cannot be seen at {moments}.")
+    elif not seen.captioned:
+        yield Fault("captions_missing", "No caption was drawn into the film.")
+
+
+def coverage(plan: FramePlan) -> float:
+    """The share of spoken scenes that have a caption."""
+    tracks = [track for track in sounds(plan.timeline) if track.role == "voice"]
+    spoken = {clip.scene or clip.id for track in tracks for clip in track.clips}
+    track = captions(plan.timeline)
+    shown = _captioned_scenes(track) if track else set()
+    return round(len(spoken & shown) / len(spoken), 3) if spoken else 1.0
+
+
+def _captioned_scenes(track: CaptionTrack) -> set[str]:
+    return {clip.scene for clip in track.clips if clip.scene and plain(clip.text)}

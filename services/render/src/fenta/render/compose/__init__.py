@@ -1,0 +1,1 @@
+"""Frames: pictures under a moving camera, clips, transitions and shading, drawn on YUV 4:2:0 planes."""

@@ -1,0 +1,194 @@
+"""Segments of frames become H.264, by one encoder each; segments and sound become one file by copying."""
+
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import ffmpeg
+import numpy as np
+
+from fenta.render import programs
+from fenta.render.captions.burn import Burn
+from fenta.render.captions.karaoke import CENTRE_Y
+from fenta.render.compose.composer import Composer, Statistics
+from fenta.render.compose.frame import Frame, Plane
+from fenta.render.timeline import FramePlan
+
+PRESET, QUALITY = "veryfast", 21
+REPORT_EVERY = 10
+BAND = 0.22
+# A burned line changes several per cent of the band around it; noise of the pipe changes nothing at all.
+VISIBLE_SHARE, VISIBLE_STEP = 0.002, 24
+
+
+@dataclass
+class Segment:
+    """An encoded range of frames and what was seen of it. `captioned` is by probe frame."""
+
+    name: str
+    frames: int
+    statistics: Statistics
+    captioned: dict[int, bool] = field(default_factory=dict)
+
+
+def encode_segment(
+    text: Burn, sources: Mapping[str, Path], folder: Path, span: tuple[int, int], report: Callable[[int], None]
+) -> Segment:
+    """Compose and encode `[first, last)` into `folder`. Raises RenderRefused or RenderInterrupted."""
+    (first, last), plan = span, text.plan
+    name = f"segment-{first:06d}"
+    probes = text.probes(first, last)
+    (folder / f"{name}.ass").write_text(text.document(first), encoding="utf-8")
+    composer = Composer(plan, sources, folder)
+    with (folder / f"{name}.log").open("w+b") as log:
+        arguments = segment_arguments(plan, name, last - first, [probe - first for probe in probes])
+        child = programs.start(
+            arguments, folder=folder, stdin=subprocess.PIPE, stderr=log, environment=fonts_environment(folder)
+        )
+        plain = _feed(child, composer, span, probes, report)
+        _finish(child, log)
+    captioned = dict(zip(probes, _visible(folder / f"{name}.probe", plan, plain), strict=True))
+    return Segment(f"{name}.mp4", last - first, composer.statistics, captioned)
+
+
+def fonts_environment(folder: Path) -> dict[str, str]:
+    return {"FONTCONFIG_FILE": str((folder / "fonts.conf").resolve())}
+
+
+def _feed(
+    child: "subprocess.Popen[bytes]",
+    composer: Composer,
+    span: tuple[int, int],
+    probes: Sequence[int],
+    report: Callable[[int], None],
+) -> list[Plane]:
+    """Write the frames into the encoder; returns the caption bands of the probe frames as they were without text."""
+    plain: list[Plane] = []
+    wanted = set(probes)
+    try:
+        for count, (number, frame) in enumerate(zip(range(*span), composer.frames(*span), strict=True), start=1):
+            child.stdin.write(frame.data.data)  # type: ignore[union-attr]
+            if number in wanted:
+                plain.append(_band(frame).copy())
+            if count % REPORT_EVERY == 0 or number == span[1] - 1:
+                report(count)
+        child.stdin.close()  # type: ignore[union-attr]
+    except BrokenPipeError:
+        # The encoder died; why, it has written into its log.
+        pass
+    except BaseException:
+        child.kill()
+        child.wait()
+        raise
+    return plain
+
+
+def _finish(child: "subprocess.Popen[bytes]", log: Any) -> None:
+    code = child.wait()
+    log.seek(0)
+    if code:
+        raise programs.failure(code, log.read().decode(errors="replace"))
+
+
+# --- the encoder ------------------------------------------------------------------------------------------------------
+
+
+def segment_arguments(plan: FramePlan, name: str, frames: int, probes: Sequence[int]) -> list[str]:
+    """ffmpeg's arguments: raw frames in, text burned in, H.264 out, and the caption bands of the probe frames."""
+    # The input is labelled, or ffmpeg would convert from the matrix it takes for granted.
+    raw = ffmpeg.input("-", extra_options=raw_input_options(plan))
+    written = raw.ass(filename=f"{name}.ass", fontsdir="fonts")
+    if not probes:
+        outputs = [_encoded(plan, written, name, frames)]
+    else:
+        both = written.split(outputs=2)
+        outputs = [_encoded(plan, both.video(0), name, frames), _probed(plan, both.video(1), name, probes)]
+    quiet = {"v": "error", "nostdin": True, "filter_threads": 1, "filter_complex_threads": 1}
+    return _arguments(ffmpeg.merge_outputs(*outputs).global_args(extra_options=quiet))
+
+
+def raw_input_options(plan: FramePlan) -> dict[str, Any]:
+    return {
+        "f": "rawvideo",
+        "pix_fmt": "yuv420p",
+        "s": f"{plan.canvas.width}x{plan.canvas.height}",
+        "r": plan.fps,
+        "color_range": "tv",
+        "colorspace": "bt709",
+    }
+
+
+def _encoded(plan: FramePlan, stream: Any, name: str, frames: int) -> Any:
+    tagged = stream.setparams(range="tv", colorspace="bt709", color_primaries="bt709", color_trc="bt709")
+    options = {"frames:v": frames, **encoder_options(plan), **_exact_clock(plan)}
+    return ffmpeg.output(tagged, filename=f"{name}.mp4", extra_options=options)
+
+
+def encoder_options(plan: FramePlan) -> dict[str, Any]:
+    """One thread and no tricks of one kind of processor: equal frames give equal bytes anywhere."""
+    return {
+        "c:v": "libx264",
+        "preset": PRESET,
+        "crf": QUALITY,
+        "profile:v": "high",
+        "g": 2 * plan.fps,
+        "threads": 1,
+        "x264-params": "cpu-independent=1",
+        "flags:v": "+cgop+bitexact",
+        "fflags": "+bitexact",
+    }
+
+
+def _probed(plan: FramePlan, stream: Any, name: str, probes: Sequence[int]) -> Any:
+    top, height = _band_rows(plan.canvas.height)
+    chosen = stream.select(expr="+".join(f"eq(n,{probe})" for probe in probes)).video(0)
+    band = chosen.crop(out_w=plan.canvas.width, out_h=height, x=0, y=top).extractplanes(planes="y").video(0)
+    return ffmpeg.output(band, filename=f"{name}.probe", extra_options={"f": "rawvideo", "fps_mode": "passthrough"})
+
+
+def _exact_clock(plan: FramePlan) -> dict[str, Any]:
+    ticks = 1000 * plan.fps
+    return {"video_track_timescale": ticks, "movie_timescale": ticks}
+
+
+def _arguments(stream: Any) -> list[str]:
+    command: list[str] = stream.compile(cmd="ffmpeg", overwrite_output=True)
+    return command[1:]
+
+
+def _band_rows(height: int) -> tuple[int, int]:
+    top = int(height * (CENTRE_Y - BAND / 2)) // 2 * 2
+    return top, int(height * BAND) // 2 * 2
+
+
+def _band(frame: Frame) -> Plane:
+    top, height = _band_rows(frame.height)
+    return frame.y[top : top + height]
+
+
+def _visible(probe: Path, plan: FramePlan, plain: Sequence[Plane]) -> list[bool]:
+    """For each probe whether the encoder saw text where the composer had drawn none."""
+    if not plain:
+        return []
+    seen = np.fromfile(probe, np.uint8).reshape(-1, _band_rows(plan.canvas.height)[1], plan.canvas.width)
+    shares = [float((cv2.absdiff(now, before) > VISIBLE_STEP).mean()) for now, before in zip(seen, plain, strict=True)]
+    return [share > VISIBLE_SHARE for share in shares]
+
+
+# --- joining ----------------------------------------------------------------------------------------------------------
+
+
+def join(plan: FramePlan, segments: Sequence[tuple[str, int]], sound: str | None, folder: Path, name: str) -> Path:
+    """Put segments, given as (file, frames), and sound into one file that can be played while it is loaded."""
+    lines = [f"file '{file}'\nduration {frames / plan.fps:.9f}\n" for file, frames in segments]
+    (folder / "segments.txt").write_text("".join(lines))
+    streams: list[Any] = [ffmpeg.input("segments.txt", extra_options={"f": "concat", "safe": 0}).video]
+    if sound:
+        streams.append(ffmpeg.input(sound).audio)
+    options = {"c": "copy", "fflags": "+bitexact", "movflags": "+faststart", **_exact_clock(plan)}
+    output = ffmpeg.output(*streams, filename=name, extra_options=options)
+    programs.run(_arguments(output.global_args(extra_options={"v": "error", "nostdin": True})), folder=folder)
+    return folder / name

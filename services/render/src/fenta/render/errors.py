@@ -1,0 +1,50 @@
+"""What can go wrong with a render, each with a code, a sentence for people and what to do about it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fenta.chassis.errors import PermanentError, TransientError
+
+
+class RenderRefused(PermanentError):
+    """This timeline with these sources will never become a video; the same request must not be tried again."""
+
+    def __init__(self, code: str, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.code, self.message, self.hint = code, message, hint
+
+
+class RenderInterrupted(TransientError):
+    """The machine, not the request, is at fault: a full disk, a killed ffmpeg. Another try may succeed."""
+
+    def __init__(self, code: str, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.code, self.message, self.hint = code, message, hint
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong with a timeline or a finished file."""
+
+    code: str
+    message: str
+
+
+class TimelineRefused(RenderRefused):
+    """The timeline breaks rules; `faults` has every one of them."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        super().__init__(faults[0].code, _sentences(faults), "Correct the timeline and render it again.")
+        self.faults = tuple(faults)
+
+
+class CheckFailed(RenderRefused):
+    """Files were made, but they are not what was asked for, so nobody gets to see them or to pay for them."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        super().__init__(faults[0].code, _sentences(faults), "The render was not billed; look at its sources.")
+        self.faults = tuple(faults)
+
+
+def _sentences(faults: Sequence[Fault]) -> str:
+    return " ".join(fault.message for fault in faults)

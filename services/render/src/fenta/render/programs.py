@@ -1,0 +1,77 @@
+"""Child programs: where ffmpeg is, and children that never outlive the process that started them."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import IO
+
+from fenta.render.errors import RenderInterrupted
+
+_PR_SET_PDEATHSIG = 1
+# Looked up before any fork: a child between fork and exec should do as little as possible.
+_PRCTL = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
+_DISK_FULL = ("No space left on device", "Disk quota exceeded", "File too large")
+
+
+@cache
+def ffmpeg_path() -> str:
+    """`FFMPEG_PATH` when it is set, else the binary of the imageio-ffmpeg wheel."""
+    if given := os.environ.get("FFMPEG_PATH"):
+        return given
+    import imageio_ffmpeg  # noqa: PLC0415 - scanning for its binary is not needed when the path is given
+
+    return str(imageio_ffmpeg.get_ffmpeg_exe())
+
+
+def die_with_parent() -> None:
+    """Ask the kernel to end this process with the one that started it. Only Linux can."""
+    if _PRCTL is not None:
+        _PRCTL(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def start(
+    arguments: Sequence[str],
+    *,
+    folder: Path,
+    stdin: int | IO[bytes] | None = subprocess.DEVNULL,
+    stdout: int | IO[bytes] | None = subprocess.DEVNULL,
+    stderr: int | IO[bytes] | None = subprocess.PIPE,
+    environment: dict[str, str] | None = None,
+) -> subprocess.Popen[bytes]:
+    """Start ffmpeg in `folder`, to which the file names in the arguments are relative."""
+    return subprocess.Popen(
+        [ffmpeg_path(), *arguments],
+        cwd=folder,
+        stdin=stdin,
+        stdout=stdout,
+        stderr=stderr,
+        env={**os.environ, **(environment or {})},
+        preexec_fn=die_with_parent,  # noqa: PLW1509 - a worker has one thread when it starts ffmpeg
+    )
+
+
+def run(arguments: Sequence[str], *, folder: Path, environment: dict[str, str] | None = None) -> str:
+    """Run ffmpeg to its end and return what it reported. Raises RenderInterrupted when it fails."""
+    child = start(arguments, folder=folder, environment=environment)
+    _, errors = child.communicate()
+    report = errors.decode(errors="replace")
+    if child.returncode:
+        raise failure(child.returncode, report)
+    return report
+
+
+def failure(code: int, report: str) -> RenderInterrupted:
+    """What a dead ffmpeg means."""
+    if any(sentence in report for sentence in _DISK_FULL):
+        return disk_full()
+    last = report.strip().splitlines()[-1:] or [f"exit code {code}"]
+    return RenderInterrupted("encoder_failed", f"ffmpeg ended early: {last[0][:300]}")
+
+
+def disk_full() -> RenderInterrupted:
+    return RenderInterrupted("disk_full", "There is no room left for the render's files.", "Free some disk space.")

@@ -1,0 +1,85 @@
+"""The thumbnail: the sharpest of a few frames, with the title on it."""
+
+import subprocess
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import ffmpeg
+
+from fenta.contracts.timeline import CaptionTrack, OverlayClip, Timeline
+from fenta.render import programs
+from fenta.render.captions import ass, cards
+from fenta.render.captions.burn import ACCENT
+from fenta.render.compose.composer import Composer
+from fenta.render.compose.frame import Frame
+from fenta.render.encode import fonts_environment, raw_input_options
+from fenta.render.timeline import FramePlan
+
+NAME = "thumbnail.jpg"
+BOX = (0.08, 0.1, 0.84, 0.3)
+CANDIDATES = 4
+SETTLED = 600_000
+
+
+def render_thumbnail(plan: FramePlan, sources: Mapping[str, Path], folder: Path) -> Path:
+    """One JPEG of the canvas' size."""
+    bare = replace(plan, timeline=_titled(plan.timeline))
+    frame = _sharpest(bare, sources, folder)
+    (folder / "thumbnail.ass").write_text(_text(bare), encoding="utf-8")
+    raw = ffmpeg.input("-", extra_options=raw_input_options(plan))
+    written = raw.ass(filename="thumbnail.ass", fontsdir="fonts")
+    # JPEG knows one matrix and range only, and they are not those of the film.
+    picture = written.scale(
+        in_color_matrix="bt709", in_range="limited", out_color_matrix="bt601", out_range="full"
+    ).format(pix_fmts="yuvj444p")
+    _run(ffmpeg.output(picture, filename=NAME, extra_options={"frames:v": 1, "q:v": 2, "update": 1}), frame, folder)
+    return folder / NAME
+
+
+def _titled(timeline: Timeline) -> Timeline:
+    """The film's pictures under a title that has always been there; no captions, no end card."""
+    kept = [track for track in timeline.tracks if track.kind in {"video", "overlay"}]
+    title = OverlayClip(id="title", start_ms=0, duration_ms=timeline.duration_ms, text=timeline.title, box=BOX)
+    overlay = [
+        track.model_copy(update={"clips": [title] if timeline.title else []}) if track.kind == "overlay" else track
+        for track in kept
+    ]
+    captions = [track.model_copy(update={"clips": []}) for track in timeline.tracks if isinstance(track, CaptionTrack)]
+    return timeline.model_copy(update={"tracks": [*overlay, *captions]})
+
+
+def _sharpest(plan: FramePlan, sources: Mapping[str, Path], folder: Path) -> bytes:
+    """Of the middles of the first shots."""
+    middles = [(shot.first + shot.fade + shot.last) // 2 for shot in plan.shots[:CANDIDATES]]
+    frames = [_frame(plan, sources, folder, middle) for middle in middles]
+    return max(frames, key=lambda pair: pair[0])[1]
+
+
+def _frame(plan: FramePlan, sources: Mapping[str, Path], folder: Path, number: int) -> tuple[float, bytes]:
+    for frame in Composer(plan, sources, folder).frames(number, number + 1):
+        return _sharpness(frame), frame.data.tobytes()
+    raise AssertionError("a range of one frame has one")
+
+
+def _sharpness(frame: Frame) -> float:
+    return float(cv2.Laplacian(frame.y, cv2.CV_32F).var())
+
+
+def _text(plan: FramePlan) -> str:
+    track = next((track for track in plan.timeline.tracks if isinstance(track, CaptionTrack)), None)
+    clips = [clip for track in plan.timeline.tracks if track.kind == "overlay" for clip in track.clips]
+    # Long before the frame, so that everything has come in.
+    early = [clip.model_copy(update={"duration_ms": clip.duration_ms + 2 * SETTLED}) for clip in clips]
+    styles, events = cards.events(early, plan.canvas, plan.fps, track.accent if track else ACCENT)
+    return ass.document(plan.canvas, plan.fps, styles, events, origin=SETTLED * plan.fps // 1000)
+
+
+def _run(output: Any, frame: bytes, folder: Path) -> None:
+    command = output.global_args(extra_options={"v": "error", "nostdin": True}).compile(overwrite_output=True)
+    child = programs.start(command[1:], folder=folder, stdin=subprocess.PIPE, environment=fonts_environment(folder))
+    _, errors = child.communicate(frame)
+    if child.returncode:
+        raise programs.failure(child.returncode, errors.decode(errors="replace"))

@@ -1,0 +1,237 @@
+"""The pure half of a render: which faults a timeline has, and what every absolute frame number shows."""
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from fenta.contracts.timeline import (
+    AssetSource,
+    AudioTrack,
+    Canvas,
+    CaptionClip,
+    CaptionTrack,
+    OverlayClip,
+    OverlayTrack,
+    Timeline,
+    VideoClip,
+    VideoTrack,
+)
+from fenta.render.errors import Fault
+
+LONGEST_MS = 600_000
+SEGMENT_SECONDS = 4
+LONGEST_SEGMENT_SECONDS = 8
+
+MissingGlyphs = Callable[[Iterable[str]], str]
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A clip in whole frames: it owns `[first, last)` and stays visible `tail` frames under the next transition."""
+
+    clip: VideoClip
+    first: int
+    last: int
+    tail: int
+    fade: int
+
+    @property
+    def length(self) -> int:
+        return self.last + self.tail - self.first
+
+    def position(self, frame: int) -> float:
+        """How far the camera has moved, 0 to 1. A shot of one frame stands at its beginning."""
+        return (frame - self.first) / max(1, self.length - 1)
+
+    @property
+    def moves(self) -> bool:
+        """Whether two neighbouring frames should differ: a moving picture, or a still one under a moving camera."""
+        source = self.clip.source
+        filmed = isinstance(source, AssetSource) and source.media == "video"
+        return filmed or self.clip.motion.kind == "ken_burns"
+
+
+@dataclass(frozen=True)
+class View:
+    """What one frame shows: a shot, and while a transition lasts the next shot over it, `share` of the way in."""
+
+    below: Shot
+    above: Shot | None = None
+    share: float = 1.0
+
+
+@dataclass(frozen=True)
+class FramePlan:
+    """A timeline on one canvas, in absolute frame numbers, so that any cut of it shows the same frames."""
+
+    timeline: Timeline
+    canvas: Canvas
+    frames: int
+    shots: tuple[Shot, ...]
+
+    @property
+    def fps(self) -> int:
+        return self.timeline.fps
+
+    def view(self, frame: int) -> View:
+        index = bisect_right([shot.first for shot in self.shots], frame) - 1
+        shot = self.shots[index]
+        inside = frame - shot.first
+        if index and inside < shot.fade:
+            return View(self.shots[index - 1], shot, (inside + 1) / (shot.fade + 1))
+        return View(shot)
+
+    def expected_to_move(self, frame: int) -> bool:
+        view = self.view(frame)
+        return view.above is not None or view.below.moves
+
+    def segments(self) -> list[tuple[int, int]]:
+        """Half-open frame ranges that are encoded apart; they follow from the timeline alone, not from the machine."""
+        cuts = [0, *_cuts(self), self.frames]
+        return list(pairwise(cuts))
+
+
+def frame_plan(timeline: Timeline, canvas: Canvas) -> FramePlan:
+    """Place every clip of the picture track on whole frames."""
+    clips = sorted(pictures(timeline), key=lambda clip: clip.start_ms)
+    starts = [timeline.frame(clip.start_ms) for clip in clips]
+    ends = [timeline.frame(clip.start_ms + clip.duration_ms) for clip in clips]
+    lengths = [end - start for start, end in zip(starts, ends, strict=True)]
+    fades = [_fade(timeline, clips, lengths, index) for index in range(len(clips))]
+    tails = [*fades[1:], 0]
+    shots = tuple(Shot(*parts) for parts in zip(clips, starts, ends, tails, fades, strict=True))
+    return FramePlan(timeline, canvas, timeline.frame(timeline.duration_ms), shots)
+
+
+def _fade(timeline: Timeline, clips: Sequence[VideoClip], lengths: Sequence[int], index: int) -> int:
+    transition = clips[index].transition
+    if index == 0 or transition is None or transition.kind == "cut":
+        return 0
+    # A transition longer than half of a neighbour would leave no moment in which that one is seen alone.
+    return min(timeline.frame(transition.duration_ms), lengths[index] // 2, lengths[index - 1] // 2)
+
+
+def _cuts(plan: FramePlan) -> Iterator[int]:
+    last = 0
+    for border in [*(shot.first for shot in plan.shots[1:]), plan.frames]:
+        while border - last > LONGEST_SEGMENT_SECONDS * plan.fps:
+            last += SEGMENT_SECONDS * plan.fps
+            yield last
+        far_enough = border - last >= SEGMENT_SECONDS * plan.fps and plan.frames - border >= plan.fps
+        if far_enough and _on_a_centisecond(border, plan.fps):
+            last = border
+            yield last
+
+
+def _on_a_centisecond(frame: int, fps: int) -> bool:
+    # Caption files count centiseconds: shifted by anything else, a word would light up in a neighbouring frame.
+    return frame * 100 % fps == 0
+
+
+def grid_ms(fps: int) -> int:
+    """The shortest step that is both a whole number of frames and of 10 ms."""
+    return next(step for step in range(10, 1001, 10) if step * fps % 1000 == 0)
+
+
+def pictures(timeline: Timeline) -> list[VideoClip]:
+    return [clip for track in timeline.tracks if isinstance(track, VideoTrack) for clip in track.clips]
+
+
+def overlays(timeline: Timeline) -> list[OverlayClip]:
+    return [clip for track in timeline.tracks if isinstance(track, OverlayTrack) for clip in track.clips]
+
+
+def sounds(timeline: Timeline) -> list[AudioTrack]:
+    return [track for track in timeline.tracks if isinstance(track, AudioTrack)]
+
+
+def captions(timeline: Timeline) -> CaptionTrack | None:
+    """The caption track, of which a render has at most one."""
+    return next((track for track in timeline.tracks if isinstance(track, CaptionTrack)), None)
+
+
+def burned(timeline: Timeline) -> list[CaptionClip]:
+    """The captions that are drawn into the picture."""
+    track = captions(timeline)
+    return list(track.clips) if track and track.burn else []
+
+
+def source_hashes(timeline: Timeline) -> set[str]:
+    """The SHA-256 of every file that the render reads."""
+    seen = [clip.source for clip in pictures(timeline)]
+    heard = [clip.source for track in sounds(timeline) for clip in track.clips]
+    return {source.sha256 for source in [*seen, *heard] if isinstance(source, AssetSource)}
+
+
+def faults(timeline: Timeline, canvas: Canvas, missing_glyphs: MissingGlyphs) -> list[Fault]:
+    """Everything that forbids this render, at once; an empty list means that it may start."""
+    return [
+        *_canvas_faults(canvas),
+        *_length_faults(timeline),
+        *_picture_faults(timeline),
+        *_source_faults(timeline),
+        *_text_faults(timeline, missing_glyphs),
+    ]
+
+
+def _canvas_faults(canvas: Canvas) -> Iterator[Fault]:
+    if canvas.aspect != "9:16":
+        yield Fault("aspect_unsupported", f"Only 9:16 can be rendered so far, not {canvas.aspect}.")
+    elif abs(canvas.width / canvas.height - 9 / 16) > 0.02:
+        yield Fault("aspect_unsupported", f"{canvas.width}x{canvas.height} is not a 9:16 canvas.")
+
+
+def _length_faults(timeline: Timeline) -> Iterator[Fault]:
+    if timeline.duration_ms > LONGEST_MS:
+        yield Fault("too_long", f"The film lasts {timeline.duration_ms} ms; {LONGEST_MS} ms is the limit.")
+    clips: list[VideoClip | CaptionClip | OverlayClip] = [*pictures(timeline), *burned(timeline), *overlays(timeline)]
+    for clip in clips:
+        if timeline.frame(clip.start_ms + clip.duration_ms) == timeline.frame(clip.start_ms):
+            yield Fault("zero_length", f"Clip {clip.id} is shorter than one frame.")
+        if clip.start_ms + clip.duration_ms > timeline.duration_ms:
+            yield Fault("too_long", f"Clip {clip.id} goes on after the end of the film.")
+
+
+def _picture_faults(timeline: Timeline) -> Iterator[Fault]:
+    clips = sorted(pictures(timeline), key=lambda clip: clip.start_ms)
+    if not clips:
+        yield Fault("slot_empty", "The film has no pictures.")
+        return
+    if clips[0].start_ms > 0:
+        yield Fault("gap", f"Nothing is seen before clip {clips[0].id}.")
+    for before, after in pairwise(clips):
+        end = before.start_ms + before.duration_ms
+        if end > after.start_ms:
+            yield Fault("overlap", f"Clip {after.id} starts before clip {before.id} has ended.")
+        if timeline.frame(end) < timeline.frame(after.start_ms):
+            yield Fault("gap", f"Nothing is seen between clip {before.id} and clip {after.id}.")
+    if timeline.frame(clips[-1].start_ms + clips[-1].duration_ms) < timeline.frame(timeline.duration_ms):
+        yield Fault("gap", f"Nothing is seen after clip {clips[-1].id}.")
+
+
+def _source_faults(timeline: Timeline) -> Iterator[Fault]:
+    for picture in pictures(timeline):
+        source = picture.source
+        if isinstance(source, AssetSource) and source.media == "video" and source.duration_ms is not None:
+            needed = picture.in_ms + round(picture.duration_ms * picture.speed)
+            yield from _too_short(picture.id, needed, source.duration_ms)
+    for sound in (clip for track in sounds(timeline) for clip in track.clips if not clip.loop):
+        if sound.source.duration_ms is not None:
+            yield from _too_short(sound.id, sound.in_ms + sound.duration_ms, sound.source.duration_ms)
+
+
+def _too_short(clip_id: str, needed_ms: int, there_ms: int) -> Iterator[Fault]:
+    # A frame of grace: durations of compressed media are rounded by whoever measured them.
+    if needed_ms > there_ms + 40:
+        yield Fault("source_too_short", f"Clip {clip_id} needs {needed_ms} ms of a source that lasts {there_ms} ms.")
+
+
+def _text_faults(timeline: Timeline, missing_glyphs: MissingGlyphs) -> Iterator[Fault]:
+    track = captions(timeline)
+    if track is not None and not any(clip.text.strip() for clip in track.clips):
+        yield Fault("captions_empty", "Captions are on, but there is no text for them.")
+    texts = [clip.text for clip in burned(timeline)]
+    texts += [text for clip in overlays(timeline) for text in (clip.text, clip.detail)]
+    if missing := missing_glyphs(texts):
+        yield Fault("font_missing", f"No font here can draw these characters: {missing}")
