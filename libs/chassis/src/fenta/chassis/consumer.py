@@ -1,13 +1,14 @@
 """One Kafka consumer per service: a batch is one transaction of inbox, effects and outbox, then it is acknowledged."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from aiokafka import ConsumerRecord
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import CommitFailedError, FencedInstanceIdError
+from aiokafka.errors import CommitFailedError, KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 from sqlalchemy.exc import DBAPIError
@@ -101,6 +102,7 @@ class Consumer:
             consumer_only=True,
             allow_auto_create_topics=False,
             apply_types=False,
+            logger=logging.getLogger("faststream"),
             graceful_timeout=5,
         )
         self._subscriber = self._subscribe(broker)
@@ -138,8 +140,10 @@ class Consumer:
             self.last_poll = time.monotonic()
             try:
                 return await poll(*partitions, **arguments)
-            except FencedInstanceIdError as error:
-                self._on_fatal(f"another process is {self.group}.{self._settings.instance_id}: {error}")
+            except KafkaError as error:
+                # The client knows no error of its own for a member whose instance id another process has taken.
+                if not error.retriable:
+                    self._on_fatal(f"Kafka no longer takes {self.group}.{self._settings.instance_id}: {error!r}")
                 raise
 
         consumer.getmany = getmany

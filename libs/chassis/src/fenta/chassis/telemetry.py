@@ -70,7 +70,7 @@ def set_up_logging(*, service: str, level: str, environment: str) -> None:
     handler.setFormatter(formatter)
     handler.addFilter(RepeatFilter())
     logging.basicConfig(handlers=[handler], level=level, force=True)
-    for noisy in ("uvicorn.access", "botocore", "boto3", "urllib3", "asyncio", "faststream"):
+    for noisy in ("uvicorn.access", "botocore", "boto3", "urllib3", "asyncio", "faststream", "aiokafka"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 

@@ -1,0 +1,58 @@
+"""The database of a service: what is told is told once committed, and the API path sees one organisation only."""
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from fenta.chassis import tasks
+from fenta.chassis.testing import told
+from fenta.contracts.events import OrgCreated
+from fenta.contracts.ids import new_id
+from tests.conftest import DatabaseOf
+
+
+def org_created(org_id: str) -> OrgCreated:
+    return OrgCreated(org_id=org_id, slug="ada", owner_user_id=new_id("user"))
+
+
+async def test_an_event_is_told_with_the_transaction(database_of: DatabaseOf) -> None:
+    database = await database_of("workflow")
+
+    async with database.transaction() as session:
+        session.publish(org_created("org_1"))
+
+    assert [event.org_id for event in await told(database)] == ["org_1"]
+
+
+async def test_a_rolled_back_transaction_tells_nothing(database_of: DatabaseOf) -> None:
+    database = await database_of("workflow")
+
+    with pytest.raises(RuntimeError, match="on purpose"):
+        async with database.transaction() as session:
+            session.publish(org_created("org_1"))
+            raise RuntimeError("on purpose")
+
+    assert await told(database) == []
+
+
+async def test_the_api_path_sees_one_organisation(database_of: DatabaseOf) -> None:
+    database = await database_of("workflow")
+    async with database.transaction() as session:
+        await tasks.add(session, [tasks.Task(id=f"t{n}", kind="k", org_id=f"org_{n}", lane="high") for n in range(3)])
+
+    async with database.api_transaction("org_1") as session:
+        seen = list(await session.scalars(text("SELECT id FROM task")))
+
+    assert seen == ["t1"]
+
+
+async def test_the_api_path_cannot_write_for_another_organisation(database_of: DatabaseOf) -> None:
+    database = await database_of("workflow")
+
+    with pytest.raises(DBAPIError, match="row-level security"):
+        async with database.api_transaction("org_1") as session:
+            await session.execute(
+                text(
+                    "INSERT INTO task (id, kind, org_id, lane, priority, vt, payload) VALUES ('x','k','org_2','l',1,1,'{}')"
+                )
+            )
