@@ -100,14 +100,17 @@ def copy_for_nobody(source: Path, installed: Path) -> Path:
 
 
 class EmbeddedPostgres:
-    """One server over one folder: `data/`, `password`, `port`, `log`.
+    """One server over one folder: `data/`, `password`, `port`, and `log` unless another file is named.
 
     The port and the password are made once and kept. fsync stays on unless `settings` says otherwise.
     """
 
-    def __init__(self, root: Path, *, port: int | None = None, settings: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, root: Path, *, port: int | None = None, settings: tuple[str, ...] = (), log: Path | None = None
+    ) -> None:
         self.root = root.resolve()
         self.data = self.root / "data"
+        self.log = log or self.root / "log"
         self.settings = ("max_connections=200", *settings)
         self.process: subprocess.Popen[bytes] | None = None
         self._wanted_port = port
@@ -120,15 +123,15 @@ class EmbeddedPostgres:
             if self.wait_ready(timeout_seconds):
                 return self
             self._remember_port(free_port())
-        raise NotReady(f"PostgreSQL does not start; the end of {self.root / 'log'}:\n{self.last_words()}")
+        raise NotReady(f"PostgreSQL does not start; the end of {self.log}:\n{self.last_words()}")
 
     def launch(self) -> None:
         """Starts the server process without waiting for it; the thread that calls this must live as long as it."""
         self._take_folder()
         self._initialise()
         stale = self._clear_the_way()
-        with (self.root / "log").open("ab") as log:
-            (self.root / "log").chmod(0o600)
+        with self.log.open("ab") as log:
+            self.log.chmod(0o600)
             self.process = launch(
                 self._command(),
                 output=log,
@@ -143,6 +146,13 @@ class EmbeddedPostgres:
         if self.process is not None:
             end(self.process, first=signal.SIGINT, grace_seconds=30)
         self._let_go()
+
+    @property
+    def started(self) -> subprocess.Popen[bytes]:
+        """The server process of the last `launch`."""
+        if self.process is None:
+            raise PostgresUnavailable("The server was not launched yet.")
+        return self.process
 
     def alive(self) -> bool:
         return self.process is not None and self.process.poll() is None
@@ -166,7 +176,7 @@ class EmbeddedPostgres:
 
     def last_words(self) -> str:
         with contextlib.suppress(OSError):
-            return (self.root / "log").read_text(errors="replace")[-2000:]
+            return self.log.read_text(errors="replace")[-2000:]
         return ""
 
     @property
@@ -248,7 +258,7 @@ class EmbeddedPostgres:
             "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8",
             "--auth=scram-sha-256", f"--pwfile={self.root / 'password'}", "--no-instructions",
         ]  # fmt: skip
-        with (self.root / "log").open("ab") as log:
+        with self.log.open("ab") as log:
             status = launch(command, output=log, folder=Path("/"), **self._mode.options).wait()
         if status:
             raise PostgresUnavailable(f"initdb failed ({status}); the end of its log:\n{self.last_words()}")
