@@ -1,0 +1,1 @@
+"""Credentials: access tokens, sessions' JWTs, and who stands behind a request."""

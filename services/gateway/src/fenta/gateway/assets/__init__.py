@@ -1,0 +1,1 @@
+"""The asset library: filled by events, read by people."""

@@ -1,0 +1,1 @@
+"""What the whole system says of itself: one OpenAPI, its page, and how each service is."""

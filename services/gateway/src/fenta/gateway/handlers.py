@@ -1,0 +1,44 @@
+"""Which event starts which use case: the face of the gateway towards Kafka."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from fenta.chassis.database import Session
+from fenta.chassis.messages import Message, Route, on_batch
+from fenta.contracts.events import (
+    AssetGenerated,
+    JobCancelled,
+    JobCompleted,
+    JobFailed,
+    JobProgressed,
+    JobRequested,
+    JobStarted,
+    JobWaiting,
+    RenderCompleted,
+    StepCompleted,
+    StepFailed,
+    StepProgressed,
+)
+from fenta.gateway.assets.service import Assets
+from fenta.gateway.live.channels import Channels
+
+FOLLOWED = (
+    JobRequested, JobStarted, JobWaiting, JobCompleted, JobFailed, JobCancelled, StepCompleted, StepFailed,
+    AssetGenerated, RenderCompleted,
+)  # fmt: skip
+
+
+def routes(channels: Channels, assets: Assets) -> list[Route]:
+    """All of a batch at once: files go to the library, and everything to the channels of its jobs."""
+
+    async def take_in_and_follow(session: Session, messages: Sequence[Message[Any]]) -> None:
+        made = [message for message in messages if isinstance(message.event, AssetGenerated | RenderCompleted)]
+        await assets.take_in(session, made)
+        await channels.follow(session, messages)
+
+    return [on_batch(FOLLOWED, take_in_and_follow)]
+
+
+def live_routes(channels: Channels) -> list[Route]:
+    """Numbers that may be lost: each is only told if it is higher than the last."""
+    return [on_batch((JobProgressed, StepProgressed), channels.follow)]

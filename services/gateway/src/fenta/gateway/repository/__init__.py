@@ -1,0 +1,1 @@
+"""Every SQL statement of the gateway: constant text, bound values."""
