@@ -1,0 +1,6 @@
+"""`python -m fenta.billing`."""
+
+from fenta.billing.main import main
+from fenta.chassis.service import run
+
+run(main)

@@ -1,0 +1,135 @@
+"""Shapes of billing's answers and questions."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from fenta.billing.prices import CURRENCY
+
+JobId = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+
+
+class Query(BaseModel):
+    """Query parameters; an unknown one is a mistake."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Money(BaseModel):
+    amount_micros: int
+    currency: str = CURRENCY
+
+
+class Balance(BaseModel):
+    """`granted` and `available` are null where the plan sets no limit; `over` is usage beyond the plan."""
+
+    granted: int | None
+    available: int | None
+    held: int
+    used: int
+    over: int = 0
+
+
+class Balances(BaseModel):
+    plan: str
+    resets_at: datetime
+    balances: dict[str, Balance]
+
+
+class HistoryQuery(Query):
+    limit: int = Field(25, ge=1, le=100)
+    cursor: str | None = Field(None, max_length=400)
+    job_id: JobId | None = None
+
+
+class HistoryLine(BaseModel):
+    """One movement: `hold` reserves, `capture` takes from the hold, `release` gives back, `grant` adds."""
+
+    id: str
+    created_at: datetime
+    kind: str
+    unit: str
+    quantity: int
+    job_id: str | None
+    usage_id: str | None
+    unit_price_micros: int
+    cost: Money
+
+
+class History(BaseModel):
+    data: list[HistoryLine]
+    next_cursor: str | None
+
+
+class UsageQuery(Query):
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    since: datetime | None = Field(None, alias="from", description="default: the start of the running month")
+    until: datetime | None = Field(None, alias="to", description="default: now")
+    group_by: Literal["day", "resource"] | None = None
+
+
+class UsageTotal(BaseModel):
+    unit: str
+    quantity: int
+    cost: Money
+
+
+class UsageGroup(UsageTotal):
+    name: str = Field(description="the day, or the type of node that used it")
+
+
+class Usage(BaseModel):
+    model_config = ConfigDict(populate_by_name=True)
+
+    since: datetime = Field(serialization_alias="from")
+    until: datetime = Field(serialization_alias="to")
+    totals: list[UsageTotal]
+    cost: Money
+    group_by: str | None
+    data: list[UsageGroup]
+
+
+class Quota(BaseModel):
+    """`limit` and `left` are null where the plan sets no limit."""
+
+    limit: int | None
+    used: int
+    held: int
+    left: int | None
+    resets_at: datetime
+    overage_allowed: bool = False
+
+
+class Quotas(BaseModel):
+    plan: str
+    quotas: dict[str, Quota]
+
+
+Quantities = dict[str, Annotated[int, Field(ge=0, le=10**12)]]
+
+
+class QuoteRequest(BaseModel):
+    """What the gateway asks before a job is made; fields that billing does not need are passed over."""
+
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    low: Quantities
+    high: Quantities
+    max_cost_micros: int | None = Field(None, ge=0)
+
+
+class QuoteAnswer(BaseModel):
+    """`hold` is what would be reserved; `code` and `missing` say what stands in the way."""
+
+    ok: bool
+    code: str | None
+    message: str
+    missing: dict[str, int]
+    hold: dict[str, int]
+    cost_low_micros: int
+    cost_high_micros: int
+    cost_limit_micros: int
+    price_version: str
+    unit_prices_micros: dict[str, int]
