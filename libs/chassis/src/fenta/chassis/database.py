@@ -40,8 +40,9 @@ class Base(DeclarativeBase):
 class Session(AsyncSession):
     """A transaction that also collects the events it tells of."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, engine: AsyncEngine, *, service: str) -> None:
+        super().__init__(engine, expire_on_commit=False)
+        self.service = service
         self.events: list[OutboxRow] = []
         self.callbacks: list[Callable[[], None]] = []
 
@@ -50,7 +51,7 @@ class Session(AsyncSession):
 
         Order per key holds only for transactions that lock the thing the key names before they publish.
         """
-        row = outbox_row(event, causation_id=causation_id)
+        row = outbox_row(event, source=self.service, causation_id=causation_id)
         self.events.append(row)
         return row.event_id
 
@@ -64,6 +65,7 @@ class Database:
 
     def __init__(self, engine: AsyncEngine, *, service: str) -> None:
         self.engine = engine
+        self.service = service
         self._api_role = f"fenta_{service}_api"
         self._on_publish: list[Callable[[], None]] = []
 
@@ -74,7 +76,7 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Session]:
         """One short transaction as the service itself: consumers, workers, use cases. Commits at the end."""
-        async with Session(self.engine, expire_on_commit=False) as session:
+        async with Session(self.engine, service=self.service) as session:
             yield session
             await session.flush()
             await insert_outbox(session, session.events)

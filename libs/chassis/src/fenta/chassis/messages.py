@@ -16,10 +16,11 @@ AnyEvent_co = TypeVar("AnyEvent_co", bound=Event, covariant=True)
 
 @dataclass(frozen=True)
 class Message(Generic[AnyEvent_co]):
-    """An event and what its headers say: id, time (RFC 3339), trace, and where it came from."""
+    """An event and what its headers say: id, the service it came from, time (RFC 3339), trace, and the record."""
 
     event: AnyEvent_co
     id: str
+    source: str
     time: str
     traceparent: str | None
     record: "ConsumerRecord[bytes, bytes]"
@@ -84,6 +85,7 @@ def _message(
     return Message(
         event=event,
         id=event_id,
+        source=headers.get("ce_source", b"").decode(errors="replace").removeprefix("fenta/"),
         time=headers.get("ce_time", b"").decode(errors="replace"),
         traceparent=headers.get("traceparent", b"").decode(errors="replace") or None,
         record=record,

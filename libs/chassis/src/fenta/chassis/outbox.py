@@ -26,23 +26,25 @@ class OutboxRow:
     headers: dict[str, str]
 
 
-def outbox_row(event: Event, *, causation_id: str | None = None, event_id: str | None = None) -> OutboxRow:
+def outbox_row(event: Event, *, source: str, causation_id: str | None = None, event_id: str | None = None) -> OutboxRow:
     """An event as it will stand on the wire: CloudEvents 1.0 in Kafka's binary mode."""
+    if source not in TOPICS[event.topic].producers:
+        raise ValueError(f"{source} must not publish {event.topic}; see fenta.contracts.topics")
     identifier = event_id or str(uuid7())
     return OutboxRow(
         event_id=identifier,
         topic=event.topic,
         key=event.key,
         value=event.model_dump_json(by_alias=True).encode(),
-        headers=_headers(event, identifier, causation_id),
+        headers=_headers(event, identifier, source, causation_id),
     )
 
 
-def _headers(event: Event, event_id: str, causation_id: str | None) -> dict[str, str]:
+def _headers(event: Event, event_id: str, source: str, causation_id: str | None) -> dict[str, str]:
     headers = {
         "ce_specversion": "1.0",
         "ce_id": event_id,
-        "ce_source": f"fenta/{TOPICS[event.topic].producers[0]}",
+        "ce_source": f"fenta/{source}",
         "ce_type": event.type_name(),
         "ce_time": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "ce_subject": event.subject,

@@ -50,7 +50,7 @@ class Relay:
         """Send soon, or never: when Kafka is away the oldest are dropped."""
         if not event.lossy:
             raise ValueError(f"{event.topic} must not be lost; publish it in a transaction")
-        self._lossy.append(outbox_row(event))
+        self._lossy.append(outbox_row(event, source=self._service))
         self.wake()
 
     async def run(self) -> None:

@@ -69,7 +69,11 @@ Cost = Callable[[dict[str, Any], list[str], Size], Bounds]
 
 @dataclass(frozen=True, kw_only=True)
 class NodeType:
-    """One version of one node type. `cost` bounds the units of a single step; `weight` is its share of progress."""
+    """One version of one node type.
+
+    `cost` bounds the units of a single step; over a list it counts for each item, unless the items share it, as
+    the characters of a script are shared by its scenes. `weight` is the step's share of progress.
+    """
 
     type: str
     title: str
@@ -85,6 +89,7 @@ class NodeType:
     timeout_seconds: int = 60
     capability: Capability | None = None
     cost: Cost = field(default=_nothing)
+    shared_cost: bool = False
     needs_any: tuple[str, ...] = ()
 
     def input(self, name: str) -> Port | None:
@@ -272,6 +277,7 @@ CATALOGUE: dict[str, NodeType] = {
             timeout_seconds=300,
             capability="speech",
             cost=_speech_cost,
+            shared_cost=True,
             needs_any=("text", "scene", "script"),
         ),
         NodeType(
