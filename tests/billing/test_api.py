@@ -123,7 +123,8 @@ async def test_a_quote_says_what_would_happen_and_reserves_nothing(caller: Calle
     body = {"low": {"kai_credits": 4}, "high": {"kai_credits": 10}, "duration_ms": {"low": 1, "high": 2}}
     good = (await caller.ask("POST", "/internal/quote", json=body)).json()
     assert (good["ok"], good["code"], good["hold"]) == (True, None, {"kai_credits": 10})
-    assert (good["cost_low_micros"], good["cost_high_micros"]) == (0, 500_000)
+    assert (good["cost"]["low_micros"], good["cost"]["high_micros"]) == (0, 500_000)
+    assert good["units"] == [{"unit": "kai_credits", "included_left": 50, "overage": 0, "price_micros": 50_000}]
     poor = (await caller.ask("POST", "/internal/quote", json=body | {"low": {"kai_credits": 51}})).json()
     assert (poor["ok"], poor["code"], poor["missing"]) == (False, "insufficient_credits", {"kai_credits": 1})
     tight = (await caller.ask("POST", "/internal/quote", json=body | {"max_cost_micros": 1})).json()

@@ -1,6 +1,6 @@
 """The routes billing serves, and the one the gateway asks inwardly."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -10,6 +10,7 @@ from fenta.billing import cursors
 from fenta.billing.books import Books
 from fenta.billing.plans import LIMITED_UNITS
 from fenta.billing.prices import CURRENT
+from fenta.billing.rating import Quote
 from fenta.billing.schemas import (
     Balance,
     Balances,
@@ -20,7 +21,9 @@ from fenta.billing.schemas import (
     Quota,
     Quotas,
     QuoteAnswer,
+    QuoteCost,
     QuoteRequest,
+    QuoteUnit,
     Usage,
     UsageGroup,
     UsageQuery,
@@ -83,10 +86,31 @@ def _add_usage(routes: APIRouter, billing: BillingService) -> None:
 def _add_quote(routes: APIRouter, billing: BillingService) -> None:
     @routes.post("/internal/quote", include_in_schema=False)
     async def quote(body: QuoteRequest, identity: Annotated[Identity, Depends(anyone)]) -> QuoteAnswer:
-        found = await billing.quote(identity.org_id, low=body.low, high=body.high, max_cost_micros=body.max_cost_micros)
-        return QuoteAnswer(
-            ok=found.ok, price_version=CURRENT.version, unit_prices_micros=dict(CURRENT.micros), **vars(found)
-        )
+        books = await billing.view(identity.org_id)
+        found = books.quote(low=body.low, high=body.high, max_cost_micros=body.max_cost_micros)
+        return quote_of(books, found, {**body.low, **body.high})
+
+
+def quote_of(books: Books, found: Quote, high: Mapping[str, int]) -> QuoteAnswer:
+    cost = QuoteCost(
+        low_micros=found.cost_low_micros, high_micros=found.cost_high_micros, limit_micros=found.cost_limit_micros
+    )
+    return QuoteAnswer(
+        ok=found.ok,
+        code=found.code,
+        message=found.message,
+        missing=found.missing,
+        hold=found.hold,
+        cost=cost,
+        units=[_quote_unit(books, unit, quantity) for unit, quantity in high.items()],
+        price_version=CURRENT.version,
+    )
+
+
+def _quote_unit(books: Books, unit: str, high: int) -> QuoteUnit:
+    left = _balance(books, unit).available
+    over = max(0, high - left) if left is not None else 0
+    return QuoteUnit(unit=unit, included_left=left, overage=over, price_micros=CURRENT.micros.get(unit))
 
 
 def balances_of(books: Books) -> Balances:

@@ -120,6 +120,24 @@ class QuoteRequest(BaseModel):
     max_cost_micros: int | None = Field(None, ge=0)
 
 
+class QuoteCost(BaseModel):
+    """Bounds of the price, and the most that the hold may cost."""
+
+    low_micros: int
+    high_micros: int
+    limit_micros: int
+    currency: str = CURRENCY
+
+
+class QuoteUnit(BaseModel):
+    """`included_left` is null where the plan sets no limit; `overage` is what the upper bound lacks of it."""
+
+    unit: str
+    included_left: int | None
+    overage: int
+    price_micros: int | None
+
+
 class QuoteAnswer(BaseModel):
     """`hold` is what would be reserved; `code` and `missing` say what stands in the way."""
 
@@ -128,8 +146,6 @@ class QuoteAnswer(BaseModel):
     message: str
     missing: dict[str, int]
     hold: dict[str, int]
-    cost_low_micros: int
-    cost_high_micros: int
-    cost_limit_micros: int
+    cost: QuoteCost
+    units: list[QuoteUnit]
     price_version: str
-    unit_prices_micros: dict[str, int]

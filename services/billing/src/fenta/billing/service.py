@@ -10,7 +10,6 @@ from fenta.billing import metrics, repository
 from fenta.billing.books import Books
 from fenta.billing.ledger import Ledger
 from fenta.billing.models import Account
-from fenta.billing.rating import Quote
 from fenta.billing.repository import Found, Scope
 from fenta.chassis.database import Database, Session
 from fenta.chassis.messages import Message
@@ -80,13 +79,6 @@ class BillingService:
         books = self._books(account, Ledger(balances[org_id]))
         books.renew()
         return books
-
-    async def quote(
-        self, org_id: str, *, low: Mapping[str, int], high: Mapping[str, int], max_cost_micros: int | None
-    ) -> Quote:
-        """What a job of this size would be answered now; reserves nothing."""
-        books = await self.view(org_id)
-        return books.quote(low=low, high=high, max_cost_micros=max_cost_micros)
 
     async def list_history(self, org_id: str, *, job_id: str | None, before: int | None, most: int) -> Sequence[Any]:
         """Lines of the ledger, newest first."""
