@@ -16,7 +16,7 @@ def org_created(org_id: str) -> OrgCreated:
 
 
 async def test_an_event_is_told_with_the_transaction(database_of: DatabaseOf) -> None:
-    database = await database_of("workflow")
+    database = await database_of("gateway")
 
     async with database.transaction() as session:
         session.publish(org_created("org_1"))
@@ -25,7 +25,7 @@ async def test_an_event_is_told_with_the_transaction(database_of: DatabaseOf) ->
 
 
 async def test_a_rolled_back_transaction_tells_nothing(database_of: DatabaseOf) -> None:
-    database = await database_of("workflow")
+    database = await database_of("gateway")
 
     with pytest.raises(RuntimeError, match="on purpose"):
         async with database.transaction() as session:
@@ -36,7 +36,7 @@ async def test_a_rolled_back_transaction_tells_nothing(database_of: DatabaseOf) 
 
 
 async def test_the_api_path_sees_one_organisation(database_of: DatabaseOf) -> None:
-    database = await database_of("workflow")
+    database = await database_of("gateway")
     async with database.transaction() as session:
         await tasks.add(session, [tasks.Task(id=f"t{n}", kind="k", org_id=f"org_{n}", lane="high") for n in range(3)])
 
@@ -47,7 +47,7 @@ async def test_the_api_path_sees_one_organisation(database_of: DatabaseOf) -> No
 
 
 async def test_the_api_path_cannot_write_for_another_organisation(database_of: DatabaseOf) -> None:
-    database = await database_of("workflow")
+    database = await database_of("gateway")
 
     with pytest.raises(DBAPIError, match="row-level security"):
         async with database.api_transaction("org_1") as session:

@@ -17,7 +17,7 @@ from fenta.chassis import inbox, telemetry
 from fenta.chassis.crash import crash_point
 from fenta.chassis.database import Database, Session
 from fenta.chassis.dead_letters import DeadLetters
-from fenta.chassis.errors import TransientError
+from fenta.chassis.errors import PermanentError, TransientError
 from fenta.chassis.kafka import connection, security, stop_client
 from fenta.chassis.messages import Message, Poison, Route, read
 from fenta.chassis.settings import Settings
@@ -214,6 +214,8 @@ class Consumer:
                 return None
             except (OSError, TransientError):
                 raise
+            except PermanentError as error:
+                return error
             except Exception as error:
                 if isinstance(error, DBAPIError) and error.connection_invalidated:
                     raise

@@ -56,7 +56,7 @@ class Brief(Body):
     points: list[Point] = Field(default_factory=list, max_length=20)
     duration_seconds: Seconds = 30
     platform: Literal["youtube", "tiktok", "instagram", "all"] = "youtube"
-    aspects: list[Aspect] = Field(default_factory=lambda: ["9:16"], min_length=1, max_length=3)
+    aspects: list[Aspect] = Field(default=["9:16"], min_length=1, max_length=3)
     language: Short = "en"
     tone: Short = ""
     audience: Short = ""
@@ -95,9 +95,9 @@ class GivenScript(Body):
 
 
 class Output(Body):
-    aspects: list[Aspect] = Field(default_factory=lambda: ["9:16"], min_length=1, max_length=3)
+    aspects: list[Aspect] = Field(default=["9:16"], min_length=1, max_length=3)
     resolution: Literal["720p", "1080p"] = "1080p"
-    subtitles: list[Literal["srt", "vtt"]] = Field(default_factory=lambda: ["srt", "vtt"])
+    subtitles: list[Literal["srt", "vtt"]] = ["srt", "vtt"]
     thumbnail: bool = True
 
 

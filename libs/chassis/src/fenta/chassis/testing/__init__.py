@@ -16,12 +16,13 @@ from fenta.chassis.messages import Message, Route
 from fenta.chassis.outbox import outbox_row
 from fenta.contracts.events import EVENTS, Event
 from fenta.contracts.ids import uuid7
+from fenta.contracts.topics import TOPICS
 from fenta.contracts.values import storage_key
 
 
 def record_of(event: Event, *, event_id: str | None = None, offset: int = 0) -> "ConsumerRecord[bytes, bytes]":
     """The event as Kafka would hand it over."""
-    row = outbox_row(event, event_id=event_id)
+    row = outbox_row(event, source=TOPICS[event.topic].producers[0], event_id=event_id)
     return ConsumerRecord(
         topic=row.topic,
         partition=0,
