@@ -56,11 +56,16 @@ class StrictRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def strictly(request: Request) -> Response:
-            if self.body_field is not None:
+            if self.body_field is not None and _has_body(request):
                 _require_json(request)
             return await handle(StrictRequest(request.scope, request.receive))
 
         return strictly
+
+
+def _has_body(request: Request) -> bool:
+    """Where a body is optional, sending none is no mistake; where it is not, validation says what is missing."""
+    return request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers
 
 
 def _require_json(request: Request) -> None:
