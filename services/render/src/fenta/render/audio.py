@@ -46,8 +46,8 @@ def render_sound(plan: FramePlan, sources: Mapping[str, Path], folder: Path) -> 
     if not tracks:
         return Sound(None, None, None, 0, ())
     length = plan.frames * RATE // plan.fps
-    voice, mute = _voice(tracks, sources, length)
-    mixed = voice + sum((_bed(track, sources, voice) for track in tracks if track.role != "voice"), _silence(length))
+    voice, mute = voices(tracks, sources, length)
+    mixed = voice + sum((bed(track, sources, voice) for track in tracks if track.role != "voice"), _silence(length))
     lufs, peak = _mastered(mixed, plan.timeline.loudness, folder)
     return Sound("sound.m4a", lufs, peak, _longest_silence_ms(mixed), mute)
 
@@ -55,7 +55,8 @@ def render_sound(plan: FramePlan, sources: Mapping[str, Path], folder: Path) -> 
 # --- mixing -----------------------------------------------------------------------------------------------------------
 
 
-def _voice(tracks: list[AudioTrack], sources: Mapping[str, Path], length: int) -> tuple[Samples, tuple[str, ...]]:
+def voices(tracks: list[AudioTrack], sources: Mapping[str, Path], length: int) -> tuple[Samples, tuple[str, ...]]:
+    """All that is said, at the common level, and the clips in which nothing is heard."""
     bus, mute = _silence(length), []
     for track in (track for track in tracks if track.role == "voice"):
         for clip in track.clips:
@@ -66,7 +67,7 @@ def _voice(tracks: list[AudioTrack], sources: Mapping[str, Path], length: int) -
     return _levelled(bus), tuple(mute)
 
 
-def _bed(track: AudioTrack, sources: Mapping[str, Path], voice: Samples) -> Samples:
+def bed(track: AudioTrack, sources: Mapping[str, Path], voice: Samples) -> Samples:
     """Music or effects: at their level, and lower while somebody speaks."""
     bus = _silence(len(voice))
     for clip in track.clips:
@@ -196,14 +197,14 @@ def _decibels(amplitude: float) -> float:
 def _mastered(mixed: Samples, wanted: Loudness, folder: Path) -> tuple[float | None, float | None]:
     """Encode at the wanted loudness: measured, lifted, limited, and lifted once more by what the limiter took."""
     (folder / "mix.f32").write_bytes(mixed.tobytes())
-    found, _ = _measured(programs.run(_measuring(), folder=folder))
+    found, _ = measured(programs.run(_measuring(), folder=folder))
     if found is None or found < -69:
-        return _measured(programs.run(_mastering(len(mixed), 0.0, wanted), folder=folder))
+        return measured(programs.run(_mastering(len(mixed), 0.0, wanted), folder=folder))
     gain = min(LARGEST_GAIN_DB, wanted.lufs - found)
-    result = _measured(programs.run(_mastering(len(mixed), gain, wanted), folder=folder))
+    result = measured(programs.run(_mastering(len(mixed), gain, wanted), folder=folder))
     short = wanted.lufs - result[0] if result[0] is not None else 0.0
     if abs(short) > 0.15:
-        result = _measured(programs.run(_mastering(len(mixed), gain + min(3.0, short), wanted), folder=folder))
+        result = measured(programs.run(_mastering(len(mixed), gain + min(3.0, short), wanted), folder=folder))
     return result
 
 
@@ -241,7 +242,7 @@ def _quiet(output: Any) -> list[str]:
     return command[1:]
 
 
-def _measured(report: str) -> tuple[float | None, float | None]:
+def measured(report: str) -> tuple[float | None, float | None]:
     """Integrated loudness and true peak from what `ebur128` prints at the end."""
     loudness = re.findall(r"\bI:\s+(-?[\d.]+) LUFS", report)
     peak = re.findall(r"\bPeak:\s+(-?[\d.]+) dBFS", report)

@@ -100,7 +100,7 @@ def segment_arguments(plan: FramePlan, name: str, frames: int, probes: Sequence[
     """ffmpeg's arguments: raw frames in, text burned in, H.264 out, and the caption bands of the probe frames."""
     # The input is labelled, or ffmpeg would convert from the matrix it takes for granted.
     raw = ffmpeg.input("-", extra_options=raw_input_options(plan))
-    written = raw.ass(filename=f"{name}.ass", fontsdir="fonts")
+    written = written_over(raw, f"{name}.ass", plan.fps)
     if not probes:
         outputs = [_encoded(plan, written, name, frames)]
     else:
@@ -108,6 +108,17 @@ def segment_arguments(plan: FramePlan, name: str, frames: int, probes: Sequence[
         outputs = [_encoded(plan, both.video(0), name, frames), _probed(plan, both.video(1), name, probes)]
     quiet = {"v": "error", "nostdin": True, "filter_threads": 1, "filter_complex_threads": 1}
     return _arguments(ffmpeg.merge_outputs(*outputs).global_args(extra_options=quiet))
+
+
+def written_over(stream: Any, document: str, fps: int) -> Any:
+    """The stream with an ASS file burned in.
+
+    libass cuts times to whole milliseconds. A sixth of one is added before it and taken away after it, so that no
+    frame lies on a border where rounding would show it differently in a segment and in the whole.
+    """
+    ticks = 1000 * fps
+    early = stream.settb(expr=f"1/{ticks}").setpts(expr=f"PTS+{fps // 6}")
+    return early.ass(filename=document, fontsdir="fonts").setpts(expr=f"PTS-{fps // 6}").settb(expr=f"1/{fps}")
 
 
 def raw_input_options(plan: FramePlan) -> dict[str, Any]:

@@ -275,7 +275,7 @@ def _cues(bindings: Bindings, span: _Span) -> list[CaptionClip]:
     subtitles = bindings.subtitles.get(span.key)
     cues = subtitles.cues if subtitles else _cues_of(span.speech)
     ends = [*(cue.start_ms for cue in cues[1:]), span.end_ms - span.voice_ms]
-    timed = [(cue, min(cue.end_ms, end)) for cue, end in zip(cues, ends, strict=True)]
+    timed = [(cue, min(cue.end_ms, end)) for cue, end in zip(cues, ends, strict=False)]
     return [_cue(span, number, cue, end) for number, (cue, end) in enumerate(timed, start=1) if end > cue.start_ms]
 
 

@@ -15,7 +15,7 @@ from fenta.render.captions import ass, cards
 from fenta.render.captions.burn import ACCENT
 from fenta.render.compose.composer import Composer
 from fenta.render.compose.frame import Frame
-from fenta.render.encode import fonts_environment, raw_input_options
+from fenta.render.encode import fonts_environment, raw_input_options, written_over
 from fenta.render.timeline import FramePlan
 
 NAME = "thumbnail.jpg"
@@ -30,7 +30,7 @@ def render_thumbnail(plan: FramePlan, sources: Mapping[str, Path], folder: Path)
     frame = _sharpest(bare, sources, folder)
     (folder / "thumbnail.ass").write_text(_text(bare), encoding="utf-8")
     raw = ffmpeg.input("-", extra_options=raw_input_options(plan))
-    written = raw.ass(filename="thumbnail.ass", fontsdir="fonts")
+    written = written_over(raw, "thumbnail.ass", plan.fps)
     # JPEG knows one matrix and range only, and they are not those of the film.
     picture = written.scale(
         in_color_matrix="bt709", in_range="limited", out_color_matrix="bt601", out_range="full"

@@ -74,7 +74,7 @@ def document(canvas: Canvas, fps: int, styles: Sequence[Style], events: Iterable
 
     Events that began before it keep their negative start, so that their animations stand where they stood.
     """
-    lines = [_dialogue(event, fps, origin * 100 // fps) for event in events if event.last > origin]
+    lines = [_dialogue(event, fps, origin) for event in events if event.last > origin]
     return _HEADER.format(
         width=canvas.width,
         height=canvas.height,
@@ -84,9 +84,13 @@ def document(canvas: Canvas, fps: int, styles: Sequence[Style], events: Iterable
 
 
 def _dialogue(event: Event, fps: int, origin: int) -> str:
-    # Rounded down on the absolute clock, a word lights up with its frame and never one later.
-    start, end = (frame * 100 // fps - origin for frame in (event.first, event.last))
+    start, end = (_centiseconds(frame - origin, fps) for frame in (event.first, event.last))
     return f"Dialogue: {event.layer},{_clock(start)},{_clock(end)},{event.style},,0,0,0,,{event.text}"
+
+
+def _centiseconds(frame: int, fps: int) -> int:
+    """Half a frame before the frame: on its own time, rounding would decide whether it is shown one later."""
+    return ((2 * frame - 1) * 100 + fps) // (2 * fps)
 
 
 def _clock(centiseconds: int) -> str:

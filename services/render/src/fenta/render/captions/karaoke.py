@@ -13,6 +13,7 @@ from fenta.render.captions.text import is_right_to_left
 # Shares of the canvas: high enough for the buttons of the platforms, low enough to leave the picture alone.
 CENTRE_Y = 0.725
 WIDEST = 0.84
+LEADING = 1.3
 EM = 92 / 1080
 # Captions that follow closely stay until the next one comes instead of blinking.
 LINGER_MS = 240
@@ -42,9 +43,10 @@ class CaptionStyle:
     def max_width(self) -> float:
         return WIDEST * self.canvas.width / self.em
 
-    @property
-    def place(self) -> str:
-        return f"\\an5\\pos({self.canvas.width // 2},{round(self.canvas.height * CENTRE_Y)})"
+    def row(self, index: int, rows: int) -> str:
+        """Where a line stands; the distance between lines is ours, since font cells differ between scripts."""
+        middle = self.canvas.height * CENTRE_Y + (index - (rows - 1) / 2) * LEADING * self.em
+        return f"\\an5\\pos({self.canvas.width // 2},{round(middle)})"
 
 
 def events(track: CaptionTrack, canvas: Canvas, fps: int) -> tuple[list[Style], list[Event]]:
@@ -66,42 +68,43 @@ def _lingering(cues: Sequence[Chunk]) -> list[Chunk]:
 
 def _chunk_events(chunk: Chunk, track: CaptionTrack, look: CaptionStyle, fps: int) -> Iterator[Event]:
     first, last = first_frame(chunk.start_ms, fps), first_frame(chunk.end_ms, fps)
-    whole = _text(chunk, None, track, look)
-    yield Event(first, last, "Shade", _entrance(look, chunk) + f"{{\\blur{look.em * 0.09:.1f}}}" + whole)
-    for lit, (start, end) in _highlights(chunk, track, fps, first, last):
-        opening = _entrance(look, chunk) if start == first else _standing(look, chunk)
-        yield Event(start, end, "Caption", opening + _text(chunk, lit, track, look), layer=1)
+    mark = RIGHT_TO_LEFT_MARK if _right_to_left(chunk, track) else ""
+    for index, line in enumerate(chunk.lines):
+        place = look.row(index, len(chunk.lines))
+        entrance, standing = _entrance(place, chunk), _standing(place, chunk)
+        soft = f"{{\\blur{look.em * 0.09:.1f}}}"
+        yield Event(first, last, "Shade", entrance + soft + mark + _line(line, None, track, look))
+        for lit, (start, end) in _highlights(line, chunk, track, fps):
+            tags = entrance if start == first else standing
+            yield Event(start, end, "Caption", tags + mark + _line(line, lit, track, look), layer=1)
 
 
 def _highlights(
-    chunk: Chunk, track: CaptionTrack, fps: int, first: int, last: int
+    line: Sequence[Piece], chunk: Chunk, track: CaptionTrack, fps: int
 ) -> Iterator[tuple[Piece | None, tuple[int, int]]]:
-    """Which piece is lit between which frames; together they fill the chunk without overlaps."""
+    """Which piece of a line is lit between which frames; together they fill the chunk without overlaps."""
+    first, last = first_frame(chunk.start_ms, fps), first_frame(chunk.end_ms, fps)
     if track.style != "karaoke" or not chunk.timed:
         yield None, (first, last)
         return
-    lit: list[Piece | None] = [None, *chunk.pieces]
-    starts = [first, *(min(max(first, first_frame(piece.start_ms, fps)), last) for piece in chunk.pieces), last]
+    nexts = [piece.start_ms for piece in chunk.pieces if piece.start_ms > line[-1].start_ms]
+    dark = min(last, first_frame(nexts[0], fps)) if nexts else last
+    lit: list[Piece | None] = [None, *line, None]
+    starts = [first, *(min(max(first, first_frame(piece.start_ms, fps)), last) for piece in line), dark, last]
     for piece, (start, end) in zip(lit, pairwise(starts), strict=True):
         if end > start:
             yield piece, (start, end)
 
 
-def _entrance(look: CaptionStyle, chunk: Chunk) -> str:
+def _entrance(place: str, chunk: Chunk) -> str:
     """A new line grows into place; 100 ms are felt, not seen."""
+    full, small = round(100 * chunk.scale), round(92 * chunk.scale)
+    return f"{{{place}\\fad(60,0)\\fscx{small}\\fscy{small}\\t(0,110,0.6,\\fscx{full}\\fscy{full})}}"
+
+
+def _standing(place: str, chunk: Chunk) -> str:
     full = round(100 * chunk.scale)
-    small = round(90 * chunk.scale)
-    return f"{{{look.place}\\fad(60,0)\\fscx{small}\\fscy{small}\\t(0,110,0.6,\\fscx{full}\\fscy{full})}}"
-
-
-def _standing(look: CaptionStyle, chunk: Chunk) -> str:
-    full = round(100 * chunk.scale)
-    return f"{{{look.place}\\fscx{full}\\fscy{full}}}"
-
-
-def _text(chunk: Chunk, lit: Piece | None, track: CaptionTrack, look: CaptionStyle) -> str:
-    mark = RIGHT_TO_LEFT_MARK if _right_to_left(chunk, track) else ""
-    return r"\N".join(mark + _line(line, lit, track, look) for line in chunk.lines)
+    return f"{{{place}\\fscx{full}\\fscy{full}}}"
 
 
 def _right_to_left(chunk: Chunk, track: CaptionTrack) -> bool:

@@ -1,17 +1,17 @@
 """Cues become lines: words with their times, broken by real widths, never where a script forbids it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from fenta.contracts.timeline import CaptionClip
+from fenta.contracts.timeline import CaptionClip, CaptionWord
 from fenta.render.captions import fonts
 from fenta.render.captions.fonts import Face
 from fenta.render.captions.text import NEVER_FIRST, NEVER_LAST, drawable, is_wide
 
 MAX_LINES = 2
 LONGEST_UNBROKEN = 4
-SMALLEST = 0.55
+SMALLEST = 0.7
 
 
 @dataclass(frozen=True)
@@ -45,12 +45,12 @@ def line_text(pieces: Sequence[Piece]) -> str:
 
 def chunks(clip: CaptionClip, *, face: Face, max_width: float) -> list[Chunk]:
     """Cut one cue for the screen; `max_width` is in em. Text that cannot be drawn gives nothing."""
-    pieces = _pieces(clip)
+    pieces = [part for piece in _pieces(clip) for part in _fitting(piece, face, max_width)]
     if not pieces:
         return []
     end = clip.start_ms + clip.duration_ms
-    lines = [tuple(line) for line in _greedy(pieces, face, max_width)]
-    groups = [_balanced(lines[at : at + MAX_LINES], face) for at in range(0, len(lines), MAX_LINES)]
+    lines = _balanced([tuple(line) for line in _greedy(pieces, face, max_width)], face)
+    groups = [lines[at : at + MAX_LINES] for at in range(0, len(lines), MAX_LINES)]
     starts = [clip.start_ms, *(group[0][0].start_ms for group in groups[1:]), end]
     return [
         Chunk(group, start, stop, _scale(group, face, max_width), bool(clip.words))
@@ -60,7 +60,7 @@ def chunks(clip: CaptionClip, *, face: Face, max_width: float) -> list[Chunk]:
 
 def wrap(text: str, *, face: Face, max_width: float) -> list[str]:
     """Break a text without times into balanced lines; `max_width` is in em."""
-    pieces = _untimed(drawable(text), 0, 0)
+    pieces = [part for piece in _untimed(drawable(text), 0, 0) for part in _fitting(piece, face, max_width)]
     lines = [tuple(line) for line in _greedy(pieces, face, max_width)]
     return [line_text(line) for line in _balanced(lines, face)]
 
@@ -70,28 +70,34 @@ def wrap(text: str, *, face: Face, max_width: float) -> list[str]:
 
 def _pieces(clip: CaptionClip) -> list[Piece]:
     text = drawable(clip.text)
-    timed = _timed(clip, text) if clip.words else None
-    pieces = timed if timed is not None else _untimed(text, clip.start_ms, clip.start_ms + clip.duration_ms)
+    pieces = _timed(clip, text) or _untimed(text, clip.start_ms, clip.start_ms + clip.duration_ms)
     return [part for piece in pieces if piece.text for part in _parts(piece)]
 
 
-def _timed(clip: CaptionClip, text: str) -> list[Piece] | None:
-    """The words at their places in the text, with the punctuation between them; None when they do not stand there."""
-    spans: list[tuple[int, int]] = []
-    words = [(drawable(word.text), word) for word in clip.words]
-    cursor = 0
-    for shown, _ in words:
-        at = text.find(shown, cursor)
-        if at < 0:
-            return [Piece(shown, word.start_ms, word.end_ms, True) for shown, word in words]
-        cursor = at + len(shown)
-        spans.append((at, cursor))
-    borders = [0, *(_border(text, end, start) for (_, end), (start, _) in pairwise(spans)), len(text)]
-    cut = [text[start:end] for start, end in pairwise(borders)]
+def _timed(clip: CaptionClip, text: str) -> list[Piece]:
+    """The words at their places in the text, with the punctuation between them.
+
+    What is shown is the text. A word that does not stand in it (a voice may read `13.8` as three) gives it no time
+    of its own; without any that does, there are no pieces.
+    """
+    found = list(_found(clip.words, text))
+    spans = [span for _, span in found]
+    inner = [_border(text, end, start) for (_, end), (start, _) in pairwise(spans)]
+    cut = [text[start:end] for start, end in pairwise([0, *inner, len(text)])]
     return [
         Piece(part.strip(), word.start_ms, word.end_ms, part.endswith(" "))
-        for part, (_, word) in zip(cut, words, strict=True)
+        for part, (word, _) in zip(cut, found, strict=False)
     ]
+
+
+def _found(words: Sequence[CaptionWord], text: str) -> Iterator[tuple[CaptionWord, tuple[int, int]]]:
+    cursor = 0
+    for word in words:
+        shown = drawable(word.text)
+        at = text.find(shown, cursor)
+        if shown and at >= 0:
+            cursor = at + len(shown)
+            yield word, (at, cursor)
 
 
 def _border(text: str, end: int, start: int) -> int:
@@ -104,10 +110,7 @@ def _border(text: str, end: int, start: int) -> int:
 
 
 def _untimed(text: str, start_ms: int, end_ms: int) -> list[Piece]:
-    words = text.split(" ")
-    shares = _shares([len(word) for word in words], start_ms, end_ms)
-    pieces = [Piece(word, start, end, True) for word, (start, end) in zip(words, shares, strict=True)]
-    return [part for piece in pieces for part in _parts(piece)]
+    return _parts(Piece(text, start_ms, end_ms, True)) if text else []
 
 
 def _shares(lengths: Sequence[int], start_ms: int, end_ms: int) -> list[tuple[int, int]]:
@@ -118,12 +121,28 @@ def _shares(lengths: Sequence[int], start_ms: int, end_ms: int) -> list[tuple[in
 
 
 def _parts(piece: Piece) -> list[Piece]:
-    """A long stretch without spaces, character by character, so that lines can be broken in it."""
-    if len(piece.text) <= LONGEST_UNBROKEN or not any(map(is_wide, piece.text)):
+    """A piece of several words, or a long one of a script without spaces, cut so that lines can be broken in it."""
+    if " " in piece.text:
+        words = _divided(piece, piece.text.split(" "), spaced=True)
+        return [part for word in words for part in _parts(word)]
+    if len(piece.text) > LONGEST_UNBROKEN and any(map(is_wide, piece.text)):
+        return _divided(piece, _characters(piece.text), spaced=False)
+    return [piece]
+
+
+def _fitting(piece: Piece, face: Face, max_width: float) -> list[Piece]:
+    """A word that would not even fit when drawn smaller is cut; a web address may be as long as it likes."""
+    width = fonts.width(piece.text, face)
+    if width * SMALLEST <= max_width:
         return [piece]
-    texts = _characters(piece.text)
+    step = max(1, int(len(piece.text) * max_width / width))
+    texts = [piece.text[at : at + step] for at in range(0, len(piece.text), step)]
+    return _divided(piece, texts, spaced=False)
+
+
+def _divided(piece: Piece, texts: Sequence[str], *, spaced: bool) -> list[Piece]:
     shares = _shares([len(text) for text in texts], piece.start_ms, piece.end_ms)
-    parts = [Piece(text, start, end, False) for text, (start, end) in zip(texts, shares, strict=True)]
+    parts = [Piece(text, start, end, spaced) for text, (start, end) in zip(texts, shares, strict=True)]
     return [*parts[:-1], replace(parts[-1], spaced=piece.spaced)]
 
 

@@ -11,7 +11,7 @@ from fenta.contracts.timeline import OverlayClip
 from fenta.render.compose.frame import BLACK, NEUTRAL, Frame, Plane
 from fenta.render.timeline import FramePlan, burned, overlays
 
-CAPTION_DEPTH, TITLE_DEPTH, END_CARD_DEPTH = 0.4, 0.55, 0.6
+CAPTION_DEPTH, TITLE_DEPTH, END_CARD_DEPTH = 0.4, 0.5, 0.45
 RAMP_MS = 350
 STEPS = 24
 # Below the first a picture is not darkened at all, above the second as designed.

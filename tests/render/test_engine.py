@@ -1,0 +1,202 @@
+"""What happens to a render when something goes wrong: a named error, no child left, no file left."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from fenta.contracts.timeline import CaptionTrack
+from fenta.render.engine import render
+from fenta.render.errors import RenderInterrupted, RenderRefused, TimelineRefused
+from fenta.render.template import Visual, compile_short
+from tests.render.media import SMALL, Shelf, bindings, timeline
+
+
+def children() -> list[psutil.Process]:
+    return [child for child in psutil.Process().children(recursive=True) if child.status() != psutil.STATUS_ZOMBIE]
+
+
+class Watch:
+    """Progress that can be waited for."""
+
+    def __init__(self) -> None:
+        self.started = asyncio.Event()
+
+    def __call__(self, done: int, total: int) -> None:
+        self.started.set()
+
+
+def long_film(shelf: Shelf) -> Any:
+    texts = [f"Scene {number} has a few words to say and they take their time." for number in range(4)]
+    return timeline(shelf, texts)
+
+
+async def test_a_cancel_ends_every_child_and_leaves_no_file(shelf: Shelf, tmp_path: Path) -> None:
+    before, watch, folder = set(children()), Watch(), tmp_path / "out"
+    sources = dict(shelf.files)
+    document = long_film(shelf)
+    task = asyncio.create_task(
+        render(document, sources=shelf.files | sources, canvas=SMALL, folder=folder, on_progress=watch)
+    )
+    await watch.started.wait()
+    running = [process for process in children() if process not in before]
+    assert any("ffmpeg" in process.name() for process in running)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    _, alive = psutil.wait_procs(running, timeout=10)
+    assert alive == []
+    assert list(folder.iterdir()) == []
+
+
+async def test_children_die_with_the_process_that_renders(shelf: Shelf, tmp_path: Path) -> None:
+    """The service is killed with SIGKILL in the middle of an encode."""
+    import json
+
+    document = long_film(shelf)
+    (tmp_path / "timeline.json").write_text(document.model_dump_json(by_alias=True))
+    (tmp_path / "sources.json").write_text(json.dumps({key: str(path) for key, path in shelf.files.items()}))
+    code = (
+        "import asyncio, json, pathlib, sys\n"
+        "from fenta.contracts.timeline import Timeline\n"
+        "from fenta.render.engine import render\n"
+        "folder = pathlib.Path(sys.argv[1])\n"
+        "timeline = Timeline.model_validate_json((folder / 'timeline.json').read_text())\n"
+        "sources = {k: pathlib.Path(v) for k, v in json.loads((folder / 'sources.json').read_text()).items()}\n"
+        "tell = lambda done, total: print(done, flush=True)\n"
+        "asyncio.run(render(timeline, sources=sources, canvas=timeline.canvases[0], folder=folder, on_progress=tell))\n"
+    )
+    service = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE)
+    with service:
+        assert service.stdout is not None
+        await asyncio.to_thread(service.stdout.readline)
+        family = psutil.Process(service.pid).children(recursive=True)
+        assert any("ffmpeg" in process.name() for process in family)
+        os.kill(service.pid, signal.SIGKILL)
+        _, alive = await asyncio.to_thread(psutil.wait_procs, family, 10)
+    assert [process for process in alive if process.status() != psutil.STATUS_ZOMBIE] == []
+
+
+async def refusal(shelf: Shelf, tmp_path: Path, **changes: Any) -> RenderRefused | RenderInterrupted:
+    folder = tmp_path / "out"
+    document = compile_short(bindings(shelf, ("One two.", "Three four."), **changes))
+    with pytest.raises((RenderRefused, RenderInterrupted)) as caught:
+        await render(document, sources=shelf.files, canvas=document.canvases[0], folder=folder)
+    assert children() == []
+    assert not folder.exists() or list(folder.iterdir()) == []
+    assert caught.value.message.endswith((".", ""))
+    return caught.value
+
+
+@pytest.mark.parametrize("data", [b"", b"no picture", b"\x89PNG\r\n\x1a\n" + bytes(200), b"\xff\xd8\xff" + bytes(99)])
+async def test_a_corrupt_picture_is_named(shelf: Shelf, tmp_path: Path, data: bytes) -> None:
+    broken = Visual(shelf.keep("broken.png", data))
+    error = await refusal(shelf, tmp_path, visuals={"s1": shelf.picture(1), "s2": broken})
+    assert isinstance(error, RenderRefused)
+    assert (error.code, "v_s2" in error.message) == ("source_invalid", True)
+
+
+async def test_a_picture_of_a_gigapixel_is_not_decoded(shelf: Shelf, tmp_path: Path) -> None:
+    header = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + (60_000).to_bytes(4, "big") * 2 + b"\x08\x02\x00\x00\x00"
+    import zlib
+
+    huge = header + zlib.crc32(header[12:]).to_bytes(4, "big") + b"\x00\x00\x00\x00IEND\xaeB`\x82"
+    error = await refusal(shelf, tmp_path, visuals={"s1": Visual(shelf.keep("huge.png", huge))})
+    assert error.code == "source_invalid"
+
+
+@pytest.mark.parametrize("data", [b"", b"no sound at all", b"RIFF\x24\x00\x00\x00WAVEfmt "])
+async def test_a_corrupt_voice_is_named(shelf: Shelf, tmp_path: Path, data: bytes) -> None:
+    speech = shelf.speech("One two.")
+    broken = speech.model_copy(update={"audio": shelf.keep("broken.wav", data)})
+    error = await refusal(shelf, tmp_path, speech={"s1": speech, "s2": broken})
+    assert isinstance(error, RenderRefused)
+    assert (error.code, "voice_s2" in error.message) == ("source_invalid", True)
+
+
+async def test_a_corrupt_clip_is_named(shelf: Shelf, tmp_path: Path) -> None:
+    broken = Visual(shelf.keep("broken.mp4", b"no film"), media="video")
+    error = await refusal(shelf, tmp_path, visuals={"s1": broken})
+    assert error.code == "source_invalid"
+
+
+async def test_a_missing_file_is_named(shelf: Shelf, tmp_path: Path) -> None:
+    document = timeline(shelf)
+    with pytest.raises(RenderRefused) as caught:
+        await render(document, sources={}, canvas=SMALL, folder=tmp_path / "out")
+    assert caught.value.code == "source_missing"
+
+
+async def test_characters_without_a_font_are_named(shelf: Shelf, tmp_path: Path) -> None:
+    error = await refusal(shelf, tmp_path, title="한국 tonight")
+    assert isinstance(error, TimelineRefused)
+    assert error.code == "font_missing"
+    assert "국한" in error.message
+
+
+async def test_all_faults_of_a_timeline_are_told(shelf: Shelf, tmp_path: Path) -> None:
+    document = timeline(shelf, title="한")
+    empty = [
+        track.model_copy(update={"clips": []}) if isinstance(track, CaptionTrack) else track
+        for track in document.tracks
+    ]
+    with pytest.raises(TimelineRefused) as caught:
+        await render(document.model_copy(update={"tracks": empty}), sources=shelf.files, canvas=SMALL, folder=tmp_path)
+    assert {fault.code for fault in caught.value.faults} == {"captions_empty", "font_missing"}
+
+
+async def test_an_ffmpeg_that_dies_is_worth_another_try(
+    shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dying = tmp_path / "dying-ffmpeg"
+    dying.write_text("#!/bin/sh\necho 'the encoder fell over' >&2\nexit 3\n")
+    dying.chmod(0o755)
+    monkeypatch.setenv("FFMPEG_PATH", str(dying))
+    error = await refusal(shelf, tmp_path)
+    assert isinstance(error, RenderInterrupted)
+    assert (error.code, "fell over" in error.message) == ("encoder_failed", True)
+
+
+async def test_a_full_disk_is_worth_another_try(shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    full = tmp_path / "full-ffmpeg"
+    full.write_text("#!/bin/sh\necho 'av_interleaved_write_frame(): No space left on device' >&2\nexit 228\n")
+    full.chmod(0o755)
+    monkeypatch.setenv("FFMPEG_PATH", str(full))
+    error = await refusal(shelf, tmp_path)
+    assert isinstance(error, RenderInterrupted)
+    assert error.code == "disk_full"
+
+
+async def test_a_killed_worker_is_worth_another_try(shelf: Shelf, tmp_path: Path) -> None:
+    watch = Watch()
+    before = set(psutil.Process().children())
+    document = long_film(shelf)
+    task = asyncio.create_task(
+        render(document, sources=shelf.files, canvas=SMALL, folder=tmp_path / "out", on_progress=watch)
+    )
+    await watch.started.wait()
+    worker = next(process for process in psutil.Process().children() if process not in before)
+    worker.kill()
+    with pytest.raises(RenderInterrupted) as caught:
+        await task
+    assert caught.value.code == "worker_died"
+    assert children() == []
+
+
+async def test_other_aspects_are_refused_with_a_sentence(shelf: Shelf, tmp_path: Path) -> None:
+    wide = SMALL.model_copy(update={"aspect": "16:9", "width": 480, "height": 270})
+    error = await refusal(shelf, tmp_path, canvas=wide)
+    assert error.code == "aspect_unsupported"
+
+
+def test_the_engine_is_imported_without_the_heavy_parts() -> None:
+    heavy = ["cv2", "av", "fontTools", "numpy", "ffmpeg", "imageio_ffmpeg"]
+    code = f"import sys, fenta.render.engine, fenta.render.template; print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

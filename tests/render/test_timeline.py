@@ -1,0 +1,136 @@
+"""Faults are found all at once, and every frame has its place."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fenta.contracts.timeline import (
+    AssetSource,
+    AudioClip,
+    AudioTrack,
+    Canvas,
+    CaptionClip,
+    CaptionTrack,
+    ColourSource,
+    Timeline,
+    Transition,
+    VideoClip,
+    VideoTrack,
+)
+from fenta.render.timeline import faults, frame_plan, grid_ms
+
+TALL = Canvas(aspect="9:16", width=270, height=480)
+
+
+def clip(name: str, start: int, duration: int, **more: Any) -> VideoClip:
+    given = {"source": ColourSource(colour="#336699"), **more}
+    return VideoClip(id=name, start_ms=start, duration_ms=duration, **given)
+
+
+def film(*clips: VideoClip, duration: int, tracks: tuple[Any, ...] = (), fps: Any = 30) -> Timeline:
+    picture = VideoTrack(id="v1", clips=list(clips))
+    return Timeline(duration_ms=duration, canvases=[TALL], tracks=[picture, *tracks], fps=fps)
+
+
+def codes(timeline: Timeline, canvas: Canvas = TALL, missing: str = "") -> list[str]:
+    return [fault.code for fault in faults(timeline, canvas, lambda texts: missing)]
+
+
+def media(kind: Any, duration_ms: int) -> AssetSource:
+    return AssetSource(asset_id="asset_1", sha256="0" * 64, media=kind, duration_ms=duration_ms)
+
+
+def voice(**more: Any) -> AudioTrack:
+    sound = AudioClip(id="a", start_ms=0, duration_ms=2000, source=media("audio", 1000), **more)
+    return AudioTrack(id="a1", role="voice", clips=[sound])
+
+
+def caption(text: str) -> CaptionTrack:
+    return CaptionTrack(id="c", language="en", clips=[CaptionClip(id="c1", start_ms=0, duration_ms=500, text=text)])
+
+
+@pytest.mark.parametrize(
+    ("timeline", "expected"),
+    [
+        (film(clip("a", 0, 1000), duration=1000), []),
+        (film(clip("a", 0, 1000), clip("b", 900, 1100), duration=2000), ["overlap"]),
+        (film(clip("a", 0, 1000), clip("b", 1500, 500), duration=2000), ["gap"]),
+        (film(clip("a", 500, 500), duration=1000), ["gap"]),
+        (film(clip("a", 0, 500), duration=1000), ["gap"]),
+        (film(clip("a", 0, 1000), clip("b", 1000, 10), duration=1010), ["zero_length"]),
+        (film(clip("a", 0, 2000), duration=1000), ["too_long"]),
+        (film(clip("a", 0, 601_000), duration=601_000), ["too_long"]),
+        (film(duration=1000), ["slot_empty"]),
+        (film(clip("a", 0, 1000, source=media("video", 800)), duration=1000), ["source_too_short"]),
+        (film(clip("a", 0, 1000, source=media("video", 1200), speed=2), duration=1000), ["source_too_short"]),
+        (film(clip("a", 0, 2000), duration=2000, tracks=(voice(),)), ["source_too_short"]),
+        (film(clip("a", 0, 2000), duration=2000, tracks=(voice(loop=True),)), []),
+        (film(clip("a", 0, 2000), duration=2000, tracks=(caption(" "),)), ["captions_empty"]),
+    ],
+)
+def test_each_fault_has_its_code(timeline: Timeline, expected: list[str]) -> None:
+    assert codes(timeline) == expected
+
+
+def test_all_faults_are_told_at_once() -> None:
+    timeline = film(clip("a", 0, 1000), clip("b", 500, 10), duration=1000, tracks=(voice(loop=False), caption("")))
+    wanted = {"zero_length", "overlap", "gap", "source_too_short", "captions_empty", "font_missing"}
+    assert set(codes(timeline, missing="ꙮ")) == wanted
+
+
+@pytest.mark.parametrize("canvas", [("16:9", 1920, 1080), ("1:1", 1080, 1080), ("9:16", 1080, 1080)])
+def test_other_aspects_are_refused_with_a_sentence(canvas: tuple[Any, int, int]) -> None:
+    aspect, width, height = canvas
+    wrong = Canvas(aspect=aspect, width=width, height=height)
+    found = faults(film(clip("a", 0, 1000), duration=1000), wrong, lambda texts: "")
+    assert [fault.code for fault in found] == ["aspect_unsupported"]
+    assert found[0].message.endswith(".")
+
+
+@pytest.mark.parametrize(("fps", "grid"), [(24, 250), (25, 40), (30, 100), (60, 50)])
+def test_the_grid_holds_whole_frames_and_centiseconds(fps: int, grid: int) -> None:
+    assert grid_ms(fps) == grid
+
+
+def test_a_transition_is_cut_to_half_of_the_shorter_shot() -> None:
+    long = Transition(kind="crossfade", duration_ms=5000)
+    plan = frame_plan(film(clip("a", 0, 2000), clip("b", 2000, 1000, transition=long), duration=3000), TALL)
+    assert [shot.fade for shot in plan.shots] == [0, 15]
+    assert [shot.tail for shot in plan.shots] == [15, 0]
+
+
+lengths = st.lists(st.integers(1, 12), min_size=1, max_size=12)
+
+
+@settings(deadline=None)
+@given(lengths=lengths, fade=st.integers(0, 900), fps=st.sampled_from([24, 25, 30, 60]))
+def test_every_frame_is_in_one_segment_and_shows_one_or_two_shots(lengths: list[int], fade: int, fps: int) -> None:
+    plan = frame_plan(_film_of(lengths, fade, fps), TALL)
+    covered = [frame for first, last in plan.segments() for frame in range(first, last)]
+    assert covered == list(range(plan.frames))
+    assert all(first * 100 % fps == 0 for first, _ in plan.segments())
+    for frame in covered:
+        view = plan.view(frame)
+        owner = view.above or view.below
+        assert owner.first <= frame < owner.last
+        assert 0 <= view.below.position(frame) <= 1
+        assert 0 < view.share <= 1
+
+
+@given(lengths=lengths)
+def test_segments_are_neither_long_nor_many(lengths: list[int]) -> None:
+    spans = frame_plan(_film_of(lengths, 300, 30), TALL).segments()
+    assert all(last - first <= 9 * 30 for first, last in spans)
+    assert all(last - first >= 4 * 30 for first, last in spans[:-1])
+
+
+def _film_of(lengths: list[int], fade: int, fps: int) -> Timeline:
+    starts = [1000 * sum(lengths[:index]) for index in range(len(lengths))]
+    transition = Transition(kind="slide", duration_ms=fade)
+    clips = [
+        clip(f"c{start}", start, 1000 * length, transition=transition)
+        for start, length in zip(starts, lengths, strict=True)
+    ]
+    return film(*clips, duration=1000 * sum(lengths), fps=fps)
