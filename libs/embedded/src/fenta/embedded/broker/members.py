@@ -61,7 +61,9 @@ class Member:
             waiting.set_result(assignment)
 
     def interrupt(self, *, join: Refused | None = None, sync: Refused | None = None) -> None:
-        """Whoever waits learns that the wait was for nothing."""
+        """Whoever waits learns that the wait was for nothing; who waited could not send heartbeats."""
+        if self.is_waiting():
+            self.seen()
         if join and self.joining is not None and not self.joining.done():
             self.joining.set_exception(join)
             self.joining = None

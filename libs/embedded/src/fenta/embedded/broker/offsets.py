@@ -1,5 +1,6 @@
 """Committed offsets of all groups: a file of JSON lines, the last line of a partition counting, compacted at times."""
 
+import contextlib
 import json
 import os
 from collections.abc import Iterable, Mapping
@@ -69,7 +70,8 @@ class Offsets:
     def sync(self) -> None:
         if self.dirty:
             self.dirty = False
-            os.fsync(self._file.fileno())
+            with contextlib.suppress(ValueError):  # just replaced by its compacted, synced successor
+                os.fsync(self._file.fileno())
 
     def close(self) -> None:
         self._file.close()

@@ -62,7 +62,7 @@ class Server:
                 await self._answer(wire.decode_request(frame), writer, peer)
         except (asyncio.IncompleteReadError, ConnectionError):
             pass  # The client is gone.
-        except (ValueError, wire.UnknownRequest) as error:
+        except wire.BadRequest as error:
             log.warning("closing the connection of %s: %s", peer, error)
         finally:
             writer.close()
@@ -70,7 +70,7 @@ class Server:
     async def _read_frame(self, reader: asyncio.StreamReader) -> bytes:
         (length,) = struct.unpack(">i", await reader.readexactly(4))
         if not 0 < length <= self.state.settings.longest_frame_bytes:
-            raise ValueError(f"a frame of {length} bytes")
+            raise wire.BadRequest(f"a frame of {length} bytes")
         return await reader.readexactly(length)
 
     async def _answer(self, request: wire.Request, writer: asyncio.StreamWriter, peer: str) -> None:

@@ -19,8 +19,8 @@ LATEST = 1 << 15
 STRING = String("utf-8")
 
 
-class UnknownRequest(Exception):
-    """The broker does not serve this API in this version."""
+class BadRequest(Exception):
+    """These bytes are no request, or none in a version that the broker serves."""
 
 
 class Kind(Protocol):
@@ -383,19 +383,21 @@ class Request(NamedTuple):
 
 
 def decode_request(frame: bytes) -> Request:
-    """Raises ValueError for bytes that are no request, UnknownRequest for one that is not served."""
     if len(frame) < _HEADER.size:
-        raise ValueError("shorter than a request header")
+        raise BadRequest("shorter than a request header")
     key, version, correlation_id = _HEADER.unpack_from(frame)
     if key == API_VERSIONS.key and version > API_VERSIONS.maximum:
         # Its body is in a newer encoding, but it holds nothing that we need for the answer.
         return Request(API_VERSIONS, version, correlation_id, "", {})
     if (key, version) not in _SHAPES:
-        raise UnknownRequest(f"API {key} version {version}")
+        raise BadRequest(f"API {key} version {version}")
     data = BytesIO(frame)
     data.seek(_HEADER.size)
-    client_id = STRING.decode(data) or ""
-    return Request(APIS[key], version, correlation_id, client_id, _SHAPES[key, version][0].decode(data))
+    try:
+        client_id = STRING.decode(data) or ""
+        return Request(APIS[key], version, correlation_id, client_id, _SHAPES[key, version][0].decode(data))
+    except ValueError as error:
+        raise BadRequest(f"API {key} version {version}: {error}") from None
 
 
 def encode_answer(request: Request, body: Mapping[str, Any]) -> bytes:

@@ -1,5 +1,6 @@
 """The HTTP face: which S3 operation a request is, and its answer."""
 
+import errno
 import os
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
@@ -110,6 +111,10 @@ class ObjectStore:
             return await self._dispatch(Call(request, signed_hash))
         except Refused as refusal:
             return _refusal(request, refusal)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            return _refusal(request, Refused(507, "InsufficientStorage", "The disk is full."))
         except ClientDisconnect:
             return Response(status_code=400)
 
