@@ -186,7 +186,7 @@ def _finished(compiled: Compiled, request: JobRequest) -> Compiled:
     graph, findings = validate(document)
     if graph is None or errors(findings):
         raise graph_invalid(findings)
-    compiled.graph = graph.model_copy(update={"nodes": [_frozen(node) for node in graph.nodes]})
+    compiled.graph = graph.with_nodes([_frozen(node) for node in graph.nodes])
     return compiled
 
 

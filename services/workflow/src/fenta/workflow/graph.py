@@ -170,5 +170,9 @@ class Graph(Part):
             longest[node_id] = self.by_id[node_id].kind.weight + max(after, default=0)
         return longest
 
+    def with_nodes(self, nodes: list[Node]) -> "Graph":
+        """The same graph around changed nodes; what follows from the nodes is worked out anew."""
+        return Graph.model_validate({**self.frozen(), "nodes": [node.model_dump(by_alias=True) for node in nodes]})
+
     def frozen(self) -> dict[str, Any]:
         return self.model_dump(mode="json", by_alias=True)

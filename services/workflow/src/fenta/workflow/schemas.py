@@ -97,7 +97,7 @@ class GivenScript(Body):
 class Output(Body):
     aspects: list[Aspect] = Field(default=["9:16"], min_length=1, max_length=3)
     resolution: Literal["720p", "1080p"] = "1080p"
-    subtitles: list[Literal["srt", "vtt"]] = ["srt", "vtt"]
+    subtitles: list[Literal["srt", "vtt"]] = Field(default=["srt", "vtt"])
     thumbnail: bool = True
 
 

@@ -1,0 +1,154 @@
+"""The routes of the workflow service: jobs, and the short spellings of making one."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Response
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from fenta.chassis import paging
+from fenta.chassis.database import Database
+from fenta.chassis.http import StrictRoute, caller
+from fenta.chassis.identity import Identity
+from fenta.contracts import nodes
+from fenta.workflow.models import JOB_NEXT, Job
+from fenta.workflow.repository import JobRepository
+from fenta.workflow.schemas import JobRequest, VideoRequest
+from fenta.workflow.service import WorkflowService
+from fenta.workflow.views import Views
+
+STATUSES = {*JOB_NEXT, "completed", "failed", "cancelled"}
+PHASE_STATUSES = {
+    "PENDING": ["pending"],
+    "QUEUED": ["queued"],
+    "RUNNING": ["running", "waiting_for_budget", "cancelling", "failing"],
+    "COMPLETED": ["completed"],
+    "FAILED": ["failed"],
+    "CANCELLED": ["cancelled"],
+    "processing": ["running"],
+}
+
+Read = Annotated[Identity, caller("jobs:read")]
+Write = Annotated[Identity, caller("jobs:write", role="editor")]
+
+
+class Page(BaseModel):
+    """Query parameters of the list; unknown ones are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: int = Field(default=25, ge=1, le=100)
+    cursor: str | None = None
+    status: str | None = None
+    kind: str | None = None
+    root_job_id: str | None = None
+
+    def statuses(self) -> list[str]:
+        words = [word for word in (self.status or "").split(",") if word]
+        return [status for word in words for status in PHASE_STATUSES.get(word, [word])]
+
+    def filters(self) -> dict[str, Any]:
+        return self.model_dump(exclude={"limit", "cursor"})
+
+
+class DryRun(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    dry_run: Literal["true", "false"] = "false"
+
+
+def router(service: WorkflowService, database: Database, views: Views) -> APIRouter:
+    """Reads run under row-level security; writes go through the use cases."""
+    routes = APIRouter(route_class=StrictRoute)
+
+    async def read(identity: Identity, job_id: str) -> Job:
+        async with database.api_transaction(identity.org_id) as session:
+            return await JobRepository(session).get(job_id)
+
+    async def create(identity: Identity, request: JobRequest, dry: DryRun) -> Response:
+        if dry.dry_run == "true":
+            return JSONResponse(service.estimate(request))
+        return accepted(await service.create_job(identity, request))
+
+    def accepted(job: Job) -> Response:
+        return JSONResponse(views.job(job), status_code=202, headers={"Location": f"/v1/jobs/{job.id}"})
+
+    @routes.post("/v1/jobs", status_code=202, summary="Make something")
+    async def create_job(identity: Write, body: JobRequest, dry: Annotated[DryRun, Query()]) -> Response:
+        return await create(identity, body, dry)
+
+    @routes.post("/v1/jobs/estimate", summary="What a job would take")
+    async def estimate_job(identity: Read, body: JobRequest) -> dict[str, Any]:
+        return service.estimate(body)
+
+    @routes.get("/v1/jobs", summary="Jobs, newest first")
+    async def list_jobs(identity: Read, page: Annotated[Page, Query()]) -> dict[str, Any]:
+        after = paging.decode(page.cursor, page.filters())
+        async with database.api_transaction(identity.org_id) as session:
+            jobs = await JobRepository(session).list(
+                statuses=page.statuses(), kind=page.kind, root=page.root_job_id, after=after, limit=page.limit + 1
+            )
+        shown = jobs[: page.limit]
+        more = paging.encode(shown[-1].id, page.filters()) if len(jobs) > page.limit else None
+        return {"data": [views.job(job) for job in shown], "next_cursor": more}
+
+    @routes.get("/v1/jobs/{job_id}", summary="One job")
+    async def get_job(identity: Read, job_id: str) -> dict[str, Any]:
+        return views.job(await read(identity, job_id))
+
+    @routes.delete("/v1/jobs/{job_id}", status_code=204, summary="Hide a job that has ended")
+    async def delete_job(identity: Write, job_id: str) -> Response:
+        await service.delete_job(identity, job_id)
+        return Response(status_code=204)
+
+    @routes.post("/v1/jobs/{job_id}/cancel", status_code=202, summary="Stop a job")
+    async def cancel_job(identity: Write, job_id: str) -> dict[str, Any]:
+        job = await service.cancel_job(identity, job_id)
+        flying = [{"step_key": step.key, "units": step.limit} for step in job.in_flight if step.limit]
+        return {**views.job(job), "will_still_cost": flying}
+
+    @routes.post("/v1/jobs/{job_id}/retry", status_code=202, summary="Go on from what failed, as a new job")
+    async def retry_job(identity: Write, job_id: str) -> Response:
+        return accepted(await service.retry_job(identity, job_id))
+
+    @routes.get("/v1/jobs/{job_id}/steps", summary="The steps of a job")
+    async def list_steps(identity: Read, job_id: str) -> dict[str, Any]:
+        job = await read(identity, job_id)
+        return {"data": [views.step(job, step) for step in job.steps], "next_cursor": None}
+
+    @routes.get("/v1/jobs/{job_id}/outputs", summary="What a job has made")
+    async def list_outputs(identity: Read, job_id: str) -> dict[str, Any]:
+        return {"data": views.outputs(await read(identity, job_id)), "next_cursor": None}
+
+    @routes.get("/v1/jobs/{job_id}/manifest", summary="Where every part comes from")
+    async def manifest(identity: Read, job_id: str) -> dict[str, Any]:
+        return views.manifest(await read(identity, job_id))
+
+    @routes.post("/v1/video/generate", status_code=202, summary="A video from a brief")
+    async def generate_video(identity: Write, body: VideoRequest, dry: Annotated[DryRun, Query()]) -> Response:
+        return await create(identity, body.job(), dry)
+
+    @routes.get("/v1/video/{job_id}/status", summary="How far a video is")
+    async def video_status(identity: Read, job_id: str) -> dict[str, Any]:
+        shown = views.job(await read(identity, job_id))
+        wanted = ("id", "status", "phase", "progress", "eta_seconds", "current_step", "video_url", "thumbnail_url")
+        return {name: shown[name] for name in (*wanted, "error", "updated_at")}
+
+    @routes.get("/v1/node-types", summary="What graphs are made of")
+    async def node_types(identity: Read) -> dict[str, Any]:
+        return {"data": [_node_type(kind) for kind in nodes.CATALOGUE.values()], "next_cursor": None}
+
+    return routes
+
+
+def _node_type(kind: nodes.NodeType) -> dict[str, Any]:
+    return {
+        "type": kind.type,
+        "version": kind.version,
+        "title": kind.title,
+        "inputs": [vars(port) for port in kind.inputs],
+        "outputs": [vars(port) for port in kind.outputs],
+        "params": kind.params.model_json_schema(),
+        "class": kind.node_class,
+        "lane": kind.lane,
+    }
