@@ -38,7 +38,7 @@ class Entrance:
         state["address"] = self._address(scope)
         if path in paths.OPEN:
             return await self._welcome(scope, receive, send)
-        if owner_of(path) is None or paths.climbs(path):
+        if owner_of(path) is None or not paths.is_sound(path):
             return await self._app(scope, receive, send)
         return await self._admit(scope, receive, send)
 

@@ -4,11 +4,12 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from fenta.chassis.errors import Problem, TransientError
+from fenta.chassis.errors import Problem
+from fenta.chassis.http import read_json
 from fenta.chassis.identity import Identity
 from fenta.chassis.telemetry import log
 from fenta.contracts.problems import PROBLEMS
-from fenta.gateway.forwarding.owners import Answer, Owners, away
+from fenta.gateway.forwarding.owners import Answer, Owners
 
 CURRENCY = "USD"
 JSON_TYPE = {"content-type": "application/json", "accept": "application/json"}
@@ -53,17 +54,14 @@ class Estimates:
             "max_cost_micros": _max_cost(body),
         }
         ours = replace(identity, scopes=("*",), new_id=None)
-        try:
-            return await self._owners.ask(
-                "billing",
-                "POST",
-                "/internal/quote",
-                identity=ours,
-                headers=_headers(identity),
-                body=json.dumps(question).encode(),
-            )
-        except (OSError, TransientError) as error:
-            raise away("billing") from error
+        return await self._owners.ask(
+            "billing",
+            "POST",
+            "/internal/quote",
+            identity=ours,
+            headers=_headers(identity),
+            body=json.dumps(question).encode(),
+        )
 
 
 def _headers(identity: Identity) -> dict[str, str]:
@@ -72,7 +70,7 @@ def _headers(identity: Identity) -> dict[str, str]:
 
 def _max_cost(body: bytes) -> int | None:
     """The cap in the body, if there is a sound one; the workflow refuses any other."""
-    document = json.loads(body) if body else {}
+    document = read_json(body) if body else {}
     cap = document.get("max_cost") if isinstance(document, dict) else None
     micros = cap.get("amount_micros") if isinstance(cap, dict) else None
     return micros if isinstance(micros, int) else None

@@ -14,9 +14,9 @@ def canonical(path: str) -> str:
     return _OLD_SPELLING.sub("/v1", path, count=1)
 
 
-def climbs(path: str) -> bool:
-    """Whether it has dot segments, which somebody further in might resolve to where nobody was asked to go."""
-    return not {".", ".."}.isdisjoint(path.split("/"))
+def is_sound(path: str) -> bool:
+    """No control characters, and no dot segments, which somebody further in might resolve to another place."""
+    return path.isprintable() and {".", ".."}.isdisjoint(path.split("/"))
 
 
 def raw(path: str) -> bytes:

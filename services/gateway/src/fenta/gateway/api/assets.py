@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import RedirectResponse
 
 from fenta.chassis.identity import Identity
+from fenta.contracts.ids import ID_PATTERN
 from fenta.gateway.api.common import GatewayRoute, asking
 from fenta.gateway.assets.service import Assets
 from fenta.gateway.models import LibraryAsset
@@ -30,7 +31,7 @@ def router(assets: Assets) -> APIRouter:
     async def list_assets(
         identity: Reader,
         type: Type | None = None,
-        job_id: Annotated[str | None, Query(max_length=60)] = None,
+        job_id: Annotated[str | None, Query(pattern=ID_PATTERN.pattern)] = None,
         limit: Annotated[int, Query(ge=1, le=100)] = 25,
         cursor: Annotated[str | None, Query(max_length=1000)] = None,
     ) -> AssetList:
