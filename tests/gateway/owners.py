@@ -87,6 +87,7 @@ UNITS = {
 QUOTE = {
     "ok": True,
     "code": None,
+    "message": "",
     "missing": {},
     "cost": {"low_micros": 320_000, "high_micros": 1_100_000},
     "hold": {"kai_credits": 20, "render_seconds": 60},

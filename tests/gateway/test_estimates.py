@@ -94,11 +94,12 @@ async def test_an_affordable_job_goes_to_the_workflow(
 async def test_a_hopeless_job_is_refused_before_anything_is_made(
     client: httpx.AsyncClient, priced: Owners, session_headers: Headers, code: str
 ) -> None:
-    on_quote(priced, ok=False, code=code, missing={"kai_credits": 12})
+    on_quote(priced, ok=False, code=code, missing={"kai_credits": 12}, message="12 credits are missing.")
     answer = await client.post("/v1/jobs", headers=session_headers, json=BRIEF)
     expected = "insufficient_credits" if code == "something_new" else code
     assert (answer.status_code, answer.json()["code"]) == (402, expected)
     assert answer.json()["missing"] == {"kai_credits": 12}
+    assert answer.json()["detail"] == "12 credits are missing."
     assert [asked.query for asked in priced["workflow"].asked] == ["dry_run=true"]
 
 

@@ -106,21 +106,17 @@ def _units(units: dict[str, dict[str, int]], quoted: list[dict[str, Any]]) -> li
     ]
 
 
-def _short(missing: Any) -> list[dict[str, Any]]:
-    if isinstance(missing, dict):
-        return [{"unit": unit, "missing": quantity} for unit, quantity in missing.items()]
-    return list(missing or [])
+def _short(missing: dict[str, int] | None) -> list[dict[str, Any]]:
+    return [{"unit": unit, "missing": quantity} for unit, quantity in (missing or {}).items()]
 
 
 def _hopeless(quote: dict[str, Any]) -> Problem:
     code = quote.get("code") or "insufficient_credits"
     if code not in PROBLEMS or PROBLEMS[code].status != 402:
         code = "insufficient_credits"
-    short = _short(quote.get("missing"))
-    lacking = ", ".join(f"{line.get('missing')} {line.get('unit')}" for line in short) or "more than there is"
     return Problem(
         code,
-        f"The work may take more than is left: {lacking} missing.",
+        quote.get("message") or "The work may take more than is left.",
         hint="Make it shorter, raise max_cost, or buy credits. An estimate shows what it takes.",
-        extra={"missing": {line["unit"]: line["missing"] for line in short if "unit" in line}},
+        extra={"missing": {line["unit"]: line["missing"] for line in _short(quote.get("missing"))}},
     )

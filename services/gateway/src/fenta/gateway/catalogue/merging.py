@@ -45,9 +45,17 @@ def _add_path(paths: Document, service: str, path: str, item: Document) -> None:
 
 
 def _names(there: Document, schemas: Document, service: str) -> dict[str, str]:
-    """A name clashes only where another schema has it; equal ones are shared."""
-    clashes = {name for name in schemas if name in there and there[name] != schemas[name]}
-    return {name: f"{service.capitalize()}{name}" if name in clashes else name for name in schemas}
+    """What each schema is called in the merged document; equal ones are shared.
+
+    A renamed schema makes all that refer to it differ from their namesakes too, so this repeats until it settles.
+    """
+    names = {name: name for name in schemas}
+    while True:
+        clashes = {name for name in schemas if name in there and there[name] != _renamed(schemas[name], names)}
+        settled = {name: f"{service.capitalize()}{name}" if name in clashes else name for name in schemas}
+        if settled == names:
+            return names
+        names = settled | {name: new for name, new in names.items() if new != name}
 
 
 def _renamed(node: Any, names: Mapping[str, str]) -> Any:
