@@ -53,5 +53,6 @@ def plan(job: Job, happenings: Iterable[Happening], facts: Facts) -> list[Comman
     for happening in happenings:
         commands += apply(job, happening, facts)
     commands += advance(job, facts)
-    commands += dispatch(job, facts)
-    return [*commands, *settle(job, before, facts)]
+    sent = dispatch(job, facts)
+    # What has ended is told before what begins.
+    return [*commands, *settle(job, before, facts), *sent]

@@ -178,5 +178,5 @@ def progress_of(job: Job) -> int:
         steps = job.of_node(node_id)
         expected = len(steps) if all_open(job, node_id) else max(len(steps), job.bounds.scenes_high)
         total += weight * expected
-        done += weight * sum(100 if step.final else step.progress for step in steps) / 100
+        done += weight * sum(step.progress for step in steps) / 100
     return min(99, int(99 * done / total)) if total else 0
