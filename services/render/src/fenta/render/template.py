@@ -81,6 +81,7 @@ class Bindings:
     min_scene_ms: int = 1500
     transition: TransitionKind = "auto"
     captions: bool = True
+    caption_style: Literal["karaoke", "plain"] = "karaoke"
     accent: str = "#FFD23F"
 
 
@@ -264,6 +265,7 @@ def _captions(bindings: Bindings, spans: Sequence[_Span]) -> list[Track]:
             id="s1",
             language=bindings.language or bindings.script.language,
             direction=directions.pop() if len(directions) == 1 else "auto",
+            style=bindings.caption_style,
             accent=bindings.accent,
             burn=bindings.captions,
             clips=clips,

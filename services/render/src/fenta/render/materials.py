@@ -1,0 +1,114 @@
+"""What a step is given: its input values become documents, and those the bindings of a template."""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from fenta.chassis.storage import Storage
+from fenta.contracts.documents import MediaRef, Music, Script, Speech, Subtitles
+from fenta.contracts.events import RenderRequested
+from fenta.contracts.nodes import RenderParams, TimelineParams
+from fenta.contracts.timeline import Canvas, Timeline
+from fenta.contracts.values import KeyedValue, PortValue, Value
+from fenta.render.errors import RenderRefused
+from fenta.render.template import Bindings, Visual
+
+Document = TypeVar("Document", Script, Speech, Subtitles, Music, Timeline)
+
+SIZES = {"720p": (720, 1280), "1080p": (1080, 1920)}
+FILMS = frozenset({"video", "render"})
+
+
+class Materials:
+    """Reads the inputs of one request; storage is asked once per document."""
+
+    def __init__(self, storage: Storage, request: RenderRequested) -> None:
+        self._storage = storage
+        self._request = request
+
+    async def bindings(self) -> Bindings:
+        """What `fenta/short@1` is filled with. Raises RenderRefused, NotFound, pydantic.ValidationError."""
+        params = TimelineParams.model_validate(self._request.params)
+        script = await self._script()
+        target = params.target_seconds * 1000 if params.target_seconds else script.duration_ms or None
+        return Bindings(
+            script=script,
+            visuals={key: _visual(value) for key, value in self._many("visuals").items()},
+            speech={key: await self.read(Speech, value) for key, value in self._many("voice").items()},
+            subtitles={key: await self.read(Subtitles, value) for key, value in self._many("subtitles").items()},
+            music=await self._music(),
+            title=str(self._text("title")),
+            target_ms=target,
+            canvas=canvas_of(params.aspects, "1080p"),
+            fps=params.fps,
+            gap_ms=params.gap_ms,
+            min_scene_ms=params.min_scene_ms,
+            transition=params.transition,
+            captions=params.captions,
+            caption_style=params.caption_style,
+        )
+
+    async def timeline(self) -> tuple[Timeline, Value]:
+        value = self._one("timeline")
+        if value is None:
+            raise RenderRefused("input_missing", "There is no timeline to render.")
+        return await self.read(Timeline, value), value
+
+    async def read(self, kind: type[Document], value: Value) -> Document:
+        """A document, given itself or by its digest."""
+        if value.value is not None:
+            return kind.model_validate(value.value)
+        return kind.model_validate_json(await self._storage.get(self._request.org_id, value.sha256))
+
+    async def _script(self) -> Script:
+        value = self._one("script")
+        if value is None:
+            raise RenderRefused("input_missing", "The template needs a script.", "Connect one to the timeline.")
+        return await self.read(Script, value)
+
+    async def _music(self) -> Music | None:
+        value = self._one("music")
+        return await self.read(Music, value) if value else None
+
+    def _text(self, port: str) -> Any:
+        value = self._one(port)
+        return value.value if value and value.value is not None else ""
+
+    def _one(self, port: str) -> Value | None:
+        given = self._request.inputs.get(port)
+        if isinstance(given, list):
+            return given[0].value if given else None
+        return given
+
+    def _many(self, port: str) -> Mapping[str, Value]:
+        """By key. A single value in a list port belongs to the first scene."""
+        given = self._request.inputs.get(port, [])
+        return {entry.key: entry.value for entry in given} if isinstance(given, list) else {"": given}
+
+
+def _visual(value: Value) -> Visual:
+    asset = MediaRef(asset_id=value.asset_id or "", sha256=value.sha256)
+    return Visual(asset, media="video" if value.type in FILMS else "image")
+
+
+def canvas_of(aspects: list[Any], resolution: str) -> Canvas:
+    """Raises RenderRefused `aspect_unsupported` for anything but 9:16."""
+    if aspects != ["9:16"]:
+        raise RenderRefused(
+            "aspect_unsupported", f"Only 9:16 can be rendered so far, not {', '.join(aspects)}.", "Ask for 9:16."
+        )
+    width, height = SIZES[resolution]
+    return Canvas(aspect="9:16", width=width, height=height)
+
+
+def render_params(request: RenderRequested) -> RenderParams:
+    return RenderParams.model_validate(request.params)
+
+
+def assets_in(inputs: Mapping[str, PortValue]) -> list[str]:
+    """The ids of everything that went in, for the lineage."""
+    values = [value for given in inputs.values() for value in (_entries(given))]
+    return sorted({value.asset_id for value in values if value.asset_id})
+
+
+def _entries(given: PortValue) -> list[Value]:
+    return [entry.value for entry in given if isinstance(entry, KeyedValue)] if isinstance(given, list) else [given]

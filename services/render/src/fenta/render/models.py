@@ -1,0 +1,92 @@
+"""The tables of render, and the transitions a render allows."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import Text
+from sqlalchemy.orm import Mapped, MappedAsDataclass, mapped_column
+
+from fenta.chassis.database import Base
+from fenta.chassis.errors import FentaError
+from fenta.contracts.events import Problem, RenderRequested, Try
+from fenta.contracts.ids import derived_id
+
+Status = Literal["queued", "running", "completed", "failed", "cancelled"]
+
+
+class WrongState(FentaError):
+    """A render was asked for a transition that its status does not allow."""
+
+
+class Render(MappedAsDataclass, Base, kw_only=True, eq=False):
+    """One requested step and its one answer. `result` and `error` are what the answer said."""
+
+    __tablename__ = "render"
+
+    id: Mapped[str] = mapped_column(Text, primary_key=True)
+    org_id: Mapped[str] = mapped_column(Text)
+    job_id: Mapped[str] = mapped_column(Text)
+    step_id: Mapped[str] = mapped_column(Text, unique=True)
+    node_type: Mapped[str] = mapped_column(Text)
+    status: Mapped[Status] = mapped_column(Text)
+    request: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]
+    tries: Mapped[list[dict[str, Any]]] = mapped_column(default_factory=list)
+    result: Mapped[dict[str, Any] | None] = mapped_column(default=None)
+    error: Mapped[dict[str, Any] | None] = mapped_column(default=None)
+    started_at: Mapped[datetime | None] = mapped_column(default=None)
+    completed_at: Mapped[datetime | None] = mapped_column(default=None)
+
+    @classmethod
+    def requested(cls, event: RenderRequested, now: datetime) -> "Render":
+        return cls(
+            id=derived_id("rnd", event.step_id, "render"),
+            org_id=event.org_id,
+            job_id=event.job_id,
+            step_id=event.step_id,
+            node_type=event.node_type,
+            status="queued",
+            request=event.model_dump(mode="json", by_alias=True),
+            created_at=now,
+        )
+
+    @property
+    def event(self) -> RenderRequested:
+        return RenderRequested.model_validate(self.request)
+
+    def start(self, now: datetime) -> None:
+        """A worker has it; one that comes after a dead one keeps the first start."""
+        self._require("queued", "running")
+        self.status, self.started_at = "running", self.started_at or now
+
+    def note(self, attempt: Try) -> None:
+        self._require("queued", "running")
+        self.tries = [*self.tries, attempt.model_dump(mode="json")]
+
+    def complete(self, result: dict[str, Any], now: datetime) -> None:
+        self._require("running")
+        self.status, self.result, self.completed_at = "completed", result, now
+
+    def fail(self, error: Problem, now: datetime) -> None:
+        self._require("queued", "running")
+        self.status, self.error, self.completed_at = "failed", error.model_dump(mode="json", by_alias=True), now
+
+    def cancel(self, error: Problem, now: datetime) -> None:
+        self.fail(error, now)
+        self.status = "cancelled"
+
+    def _require(self, *statuses: Status) -> None:
+        if self.status not in statuses:
+            raise WrongState(f"render {self.id} is {self.status}, not {' or '.join(statuses)}")
+
+
+class Stop(MappedAsDataclass, Base, kw_only=True, eq=False):
+    """A job, or one step of it, was told to stop. It stays, since the request may come after it."""
+
+    __tablename__ = "stop"
+
+    job_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    step_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    org_id: Mapped[str] = mapped_column(Text)
+    reason: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime]

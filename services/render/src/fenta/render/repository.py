@@ -1,0 +1,78 @@
+"""Every SQL statement of render."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Select, func, or_, select
+from sqlalchemy.dialects.postgresql import insert
+
+from fenta.chassis.database import Session
+from fenta.chassis.errors import NotFound
+from fenta.render.models import Render, Stop
+
+ALL_STEPS = ""
+
+
+class Renders:
+    """The renders within one transaction."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def lock_job(self, job_id: str) -> None:
+        """A request and a stop of one job, handled at once, must not miss each other."""
+        await self._session.execute(select(func.pg_advisory_xact_lock(func.hashtext(job_id))))
+
+    async def add(self, render: Render) -> Render | None:
+        """The stored render; None when there was one for its step."""
+        if await self._session.scalar(select(Render.id).where(Render.step_id == render.step_id)):
+            return None
+        self._session.add(render)
+        await self._session.flush()
+        return render
+
+    async def get_for_update(self, step_id: str) -> Render:
+        found = await self._session.scalar(select(Render).where(Render.step_id == step_id).with_for_update())
+        if found is None:
+            raise NotFound("render")
+        return found
+
+    async def get(self, render_id: str) -> Render:
+        found = await self._session.get(Render, render_id)
+        if found is None:
+            raise NotFound("render")
+        return found
+
+    async def list(self, *, job_id: str | None, status: str | None, after: str | None, most: int) -> Sequence[Render]:
+        """Newest first, behind the render `after`."""
+        query = select(Render).order_by(Render.created_at.desc(), Render.id.desc()).limit(most)
+        query = query.where(Render.job_id == job_id) if job_id else query
+        query = query.where(Render.status == status) if status else query
+        return (await self._session.scalars(_behind(query, after))).all()
+
+    async def add_stops(self, stops: Sequence[Stop]) -> None:
+        """A stop that is there already stays as it is."""
+        values = [
+            {
+                "job_id": s.job_id,
+                "step_id": s.step_id,
+                "org_id": s.org_id,
+                "reason": s.reason,
+                "created_at": s.created_at,
+            }
+            for s in stops
+        ]
+        await self._session.execute(insert(Stop).values(values).on_conflict_do_nothing())
+
+    async def stop_reason(self, job_id: str, step_id: str) -> str | None:
+        """Why this step must not start, if somebody has stopped it or its whole job."""
+        mine = or_(Stop.step_id == step_id, Stop.step_id == ALL_STEPS)
+        return await self._session.scalar(select(Stop.reason).where(Stop.job_id == job_id, mine).limit(1))
+
+
+def _behind(query: Select[Render], after: str | None) -> Select[Render]:
+    if after is None:
+        return query
+    moment, render_id = after.split("|", 1)
+    when = datetime.fromisoformat(moment)
+    return query.where(or_(Render.created_at < when, (Render.created_at == when) & (Render.id < render_id)))

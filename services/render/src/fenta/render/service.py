@@ -1,0 +1,246 @@
+"""The use cases of render: take a request, cut a timeline, render a film, stop, answer exactly once."""
+
+import asyncio
+import shutil
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from fenta.chassis import tasks
+from fenta.chassis.crash import crash_point
+from fenta.chassis.database import Database, Session
+from fenta.chassis.messages import Message
+from fenta.chassis.storage import Storage
+from fenta.chassis.tasks import Lease, Task
+from fenta.contracts import documents
+from fenta.contracts.events import CancellationRequested, Event, RenderRequested
+from fenta.contracts.timeline import Canvas, Timeline
+from fenta.render import answers, metrics, problems
+from fenta.render.answers import Stored, Times
+from fenta.render.engine import OnProgress, Rendered
+from fenta.render.errors import RenderRefused, TimelineRefused
+from fenta.render.materials import Materials, canvas_of, render_params
+from fenta.render.models import Render, Stop
+from fenta.render.progress import Publish, Reporter
+from fenta.render.repository import ALL_STEPS, Renders
+from fenta.render.template import compile_short
+from fenta.render.timeline import faults, source_hashes
+
+# A request that its workers have not survived so often is not handed to another one.
+MOST_HANDOVERS = 5
+
+
+class Engine(Protocol):
+    """`fenta.render.engine.render`, or what stands in for it in a test."""
+
+    async def __call__(
+        self, timeline: Timeline, *, sources: dict[str, Path], canvas: Canvas, folder: Path, on_progress: OnProgress
+    ) -> Rendered: ...
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class RenderService:
+    """Owns its transactions. `folder` is for files that live as long as one task."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        storage: Storage,
+        engine: Engine,
+        folder: Path,
+        publish_lossy: Publish,
+        clock: Callable[[], datetime] = _now,
+    ) -> None:
+        self._database, self._storage, self._engine = database, storage, engine
+        self._folder, self._publish_lossy, self._clock = folder, publish_lossy, clock
+        self.wake: Callable[[], None] = lambda: None
+
+    # --- messages ---
+
+    async def accept(self, session: Session, message: Message[RenderRequested]) -> None:
+        """Remember the request and queue it; one that was stopped before it came is answered at once."""
+        event = message.event
+        renders = Renders(session)
+        await renders.lock_job(event.job_id)
+        render = await renders.add(Render.requested(event, self._clock()))
+        if render is None:
+            return
+        reason = await renders.stop_reason(event.job_id, event.step_id)
+        if reason is not None:
+            self._answer_stopped(session, render, reason)
+            return
+        await tasks.add(session, [_task(event)])
+        session.after_commit(self.wake)
+
+    async def stop(self, session: Session, message: Message[CancellationRequested]) -> None:
+        """Stop these steps of a job, or all, whether their requests have come or not."""
+        event, renders = message.event, Renders(session)
+        await renders.lock_job(event.job_id)
+        await renders.add_stops(_stops(event, self._clock()))
+        steps = event.step_ids if event.step_ids is not None else await tasks.ids_of_job(session, event.job_id)
+        await tasks.cancel(session, steps, event.reason)
+        session.after_commit(self.wake)
+
+    # --- tasks ---
+
+    async def perform(self, lease: Lease) -> None:
+        """Do one step and answer for it in the transaction that ends its lease."""
+        request = await self._begin(lease)
+        reporter = Reporter(request, self._publish_lossy)
+        reporter.begin()
+        async with asyncio.timeout(request.timeout_seconds):
+            if request.node_type == "Edit.Timeline":
+                await self._cut(lease, request)
+            else:
+                await self._render(lease, request, reporter)
+
+    async def note_failure(self, lease: Lease, error: Exception) -> None:
+        """Keep what one try came to; the answer will list all of them."""
+        async with self._database.transaction() as session:
+            await lease.hold(session)
+            render = await Renders(session).get_for_update(lease.id)
+            found = problems.problem_of(error, render.event.step_key)
+            render.note(answers.attempt(found.code, self._clock()))
+
+    async def give_up(self, lease: Lease, error: Exception) -> None:
+        """Answer that the step failed. Nothing is billed."""
+        async with self._database.transaction() as session:
+            await lease.finish(session)
+            render = await Renders(session).get_for_update(lease.id)
+            request = render.event
+            problem = problems.problem_of(error, request.step_key)
+            render.fail(problem, self._clock())
+            session.publish(answers.given_up(request, problem, render.tries))
+        metrics.renders.labels(request.node_type, problem.code).inc()
+
+    async def cancelled(self, lease: Lease, reason: str) -> None:
+        """Answer that the step was stopped; its work has ended already."""
+        async with self._database.transaction() as session:
+            await lease.finish(session)
+            self._answer_stopped(session, await Renders(session).get_for_update(lease.id), reason)
+
+    # --- reading ---
+
+    async def get(self, org_id: str, render_id: str) -> Render:
+        async with self._database.api_transaction(org_id) as session:
+            return await Renders(session).get(render_id)
+
+    async def list(self, org_id: str, **filters: Any) -> Sequence[Render]:
+        async with self._database.api_transaction(org_id) as session:
+            return await Renders(session).list(**filters)
+
+    # --- the work ---
+
+    async def _begin(self, lease: Lease) -> RenderRequested:
+        if lease.token - lease.failures > MOST_HANDOVERS:
+            raise RenderRefused("workers_died", "Several workers ended while they rendered this.")
+        async with self._database.transaction() as session:
+            await lease.hold(session)
+            render = await Renders(session).get_for_update(lease.id)
+            render.start(self._clock())
+            return render.event
+
+    async def _cut(self, lease: Lease, request: RenderRequested) -> None:
+        bindings = await Materials(self._storage, request).bindings()
+        timeline = compile_short(bindings)
+        # Glyphs are looked up when the film is rendered, by a process that measures text anyway.
+        if found := faults(timeline, bindings.canvas, lambda texts: ""):
+            raise TimelineRefused(found)
+        data = documents.encode(timeline)
+        sha256 = await self._storage.put(request.org_id, data, media_type=documents.media_type_of("timeline"))
+        crash_point("timeline.stored")
+        stored = Stored(sha256, len(data))
+
+        def answer(times: Times) -> list[Event]:
+            return [answers.timeline_made(request, stored, timeline.duration_ms, times)]
+
+        await self._finish(lease, answer)
+
+    async def _render(self, lease: Lease, request: RenderRequested, reporter: Reporter) -> None:
+        timeline, value = await Materials(self._storage, request).timeline()
+        params = render_params(request)
+        canvas = canvas_of(list(params.aspects), params.resolution)
+        folder = self._new_folder(lease)
+        try:
+            sources = await self._fetch(request.org_id, timeline, folder)
+            rendered = await self._engine(
+                timeline, sources=sources, canvas=canvas, folder=folder / "out", on_progress=reporter.frames
+            )
+            crash_point("film.rendered")
+            stored = await self._store(request, rendered)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        crash_point("film.stored")
+
+        def answer(times: Times) -> list[Event]:
+            made = answers.film_made(request, value, rendered, stored, times)
+            return [made, answers.film_used(request, rendered, times.completed_at)]
+
+        await self._finish(lease, answer)
+        metrics.output_seconds.inc(rendered.encoded_ms / 1000)
+
+    def _new_folder(self, lease: Lease) -> Path:
+        folder = self._folder / f"{lease.id}-{lease.token}"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        return folder
+
+    async def _fetch(self, org_id: str, timeline: Timeline, folder: Path) -> dict[str, Path]:
+        hashes = sorted(source_hashes(timeline))
+        paths = [folder / sha256 for sha256 in hashes]
+        await asyncio.gather(
+            *(self._storage.fetch(org_id, sha256, path) for sha256, path in zip(hashes, paths, strict=True))
+        )
+        return dict(zip(hashes, paths, strict=True))
+
+    async def _store(self, request: RenderRequested, rendered: Rendered) -> dict[str, Stored]:
+        stored = {}
+        for port, path in answers.files_of(rendered, request).items():
+            sha256 = await self._storage.put_file(request.org_id, path, media_type=answers.MEDIA_TYPES[port])
+            stored[port] = Stored(sha256, path.stat().st_size)
+        return stored
+
+    async def _finish(self, lease: Lease, answer: Callable[[Times], Sequence[Event]]) -> None:
+        """The result, its events and the end of the lease, together or not at all."""
+        async with self._database.transaction() as session:
+            await lease.finish(session)
+            render = await Renders(session).get_for_update(lease.id)
+            now = self._clock()
+            events = answer(Times(render.started_at or now, now))
+            render.complete(events[0].model_dump(mode="json"), now)
+            for event in events:
+                session.publish(event)
+        metrics.renders.labels(render.node_type, "completed").inc()
+
+    def _answer_stopped(self, session: Session, render: Render, reason: str) -> None:
+        request = render.event
+        problem = problems.cancelled(reason, request.step_key)
+        render.cancel(problem, self._clock())
+        session.publish(answers.given_up(request, problem, render.tries))
+        metrics.renders.labels(request.node_type, "cancelled").inc()
+
+
+def _task(event: RenderRequested) -> Task:
+    return Task(
+        id=event.step_id,
+        kind=event.node_type,
+        org_id=event.org_id,
+        lane=event.lane,
+        job_id=event.job_id,
+        priority=event.priority,
+        weight=event.weight,
+        expected_seconds=event.expected_seconds,
+    )
+
+
+def _stops(event: CancellationRequested, now: datetime) -> list[Stop]:
+    steps = event.step_ids if event.step_ids is not None else [ALL_STEPS]
+    return [
+        Stop(job_id=event.job_id, step_id=step, org_id=event.org_id, reason=event.reason, created_at=now)
+        for step in steps
+    ]
