@@ -45,7 +45,7 @@ bench: $(READY) ## Measure; writes docs/bench/*.json and docs/bench.md
 	$(BIN)/python -m tests.bench
 
 docs: $(READY) ## Write the generated pages: events, nodes, settings, OpenAPI
-	$(BIN)/python -m tests.documents
+	$(BIN)/python -m tools.documents
 
 mutants: $(READY) ## Plant known faults one by one; each must be caught
 	$(BIN)/python -m tests.mutants

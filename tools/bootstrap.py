@@ -16,7 +16,9 @@ def fail(sentence: str) -> None:
 def make_environment(venv: Path) -> None:
     """Create the environment with this very interpreter; pip is needed only where uv is missing."""
     flags = ["--without-pip"] if shutil.which("uv") else []
-    made = subprocess.run([sys.executable, "-m", "venv", *flags, str(venv)], capture_output=True, text=True)
+    made = subprocess.run(
+        [sys.executable, "-m", "venv", *flags, str(venv)], check=False, capture_output=True, text=True
+    )
     if made.returncode:
         fail(f"Python could not make a virtual environment; install its venv module.\n{made.stdout}{made.stderr}")
 
@@ -28,13 +30,15 @@ def install_uv(venv: Path, version: str) -> None:
         target.symlink_to(found)
         return
     pip = [str(venv / "bin" / "python"), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
-    if subprocess.run([*pip, f"uv=={version}"]).returncode:
+    if subprocess.run([*pip, f"uv=={version}"], check=False).returncode:
         fail("uv could not be installed; is the package index reachable with pip?")
 
 
 def main() -> None:
-    if sys.version_info < (3, 11):
-        fail(f"Python 3.11 or newer is needed; this is {sys.version.split()[0]}. Call make PY=python3.12, for instance.")
+    if sys.version_info < (3, 11):  # noqa: UP036  this file is what tells people so
+        fail(
+            f"Python 3.11 or newer is needed; this is {sys.version.split()[0]}. Call make PY=python3.12, for instance."
+        )
     venv, version = Path(sys.argv[1]), sys.argv[2]
     if not (venv / "bin" / "python").exists():
         make_environment(venv)
