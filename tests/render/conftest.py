@@ -1,14 +1,23 @@
 """One film that many tests look at, and a place for the files that films are made of."""
 
 import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from fenta.chassis.database import Database
+from fenta.chassis.settings import StorageSettings
+from fenta.chassis.storage import open_storage
+from fenta.contracts.events import StepProgressed
 from fenta.contracts.timeline import Timeline
 from fenta.render.engine import Rendered, render
+from fenta.render.service import RenderService
+from tests.embedded.conftest import RunningPart
 from tests.render.media import SMALL, Shelf, timeline
+from tests.render.service_parts import Parts, TheEngine
 
 
 @dataclass
@@ -44,3 +53,31 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Film:
         workers=2,
     )
     return Film(document, asyncio.run(work), told, shelf)
+
+
+@pytest.fixture(scope="session")
+def object_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StorageSettings]:
+    """The local object store, as one process for all tests."""
+    keys = {"AWS_ACCESS_KEY_ID": "fenta", "AWS_SECRET_ACCESS_KEY": "only-for-tests", "S3_BUCKET_NAME": "films"}
+    folder = tmp_path_factory.mktemp("objects") / "store"
+    part = RunningPart("fenta.embedded.objectstore", folder, environment={**os.environ, **keys})
+    given = {name.lower(): value for name, value in keys.items()}
+    yield StorageSettings(**given, s3_endpoint_url=f"http://{part.bootstrap}")  # type: ignore[arg-type]
+    part.stop()
+
+
+@pytest.fixture
+async def parts(
+    database_of: Callable[[str], Awaitable[Database]], object_store: StorageSettings, tmp_path: Path
+) -> AsyncIterator[Parts]:
+    database, engine = await database_of("render"), TheEngine()
+    told: list[StepProgressed] = []
+    async with open_storage(object_store, service="render") as storage:
+        renders = RenderService(
+            database=database,
+            storage=storage,
+            engine=engine,
+            folder=tmp_path / "work",
+            publish_lossy=told.append,
+        )
+        yield Parts(database, storage, renders, engine, tmp_path / "work", told)

@@ -1,0 +1,174 @@
+"""The service on real parts: requests as the workflow sends them, and an engine that does as it is told."""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import text
+
+from fenta.chassis.database import Database
+from fenta.chassis.messages import Message
+from fenta.chassis.storage import Storage
+from fenta.chassis.workers import Workers
+from fenta.contracts import documents
+from fenta.contracts.events import EVENTS, CancellationRequested, Event, RenderRequested, StepProgressed
+from fenta.contracts.ids import new_id, step_id, uuid7
+from fenta.contracts.nodes import CATALOGUE
+from fenta.contracts.values import Contract, KeyedValue, PortValue, Value, inline
+from fenta.render import handlers
+from fenta.render.checks import Checks
+from fenta.render.engine import Rendered
+from fenta.render.jobs import Worker
+from fenta.render.service import RenderService
+
+CHECKS = Checks(0, -14.0, 0, 0, 0, 1.0)
+
+
+class TheEngine:
+    """Stands in for ffmpeg: writes small files, waits at a gate, or fails with the next of its errors."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.errors: list[BaseException] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.begun = asyncio.Event()
+        self.interrupted = 0
+        self.canvas: Any = None
+
+    async def __call__(self, timeline: Any, *, sources: Any, canvas: Any, folder: Path, on_progress: Any) -> Rendered:
+        self.calls += 1
+        self.canvas = canvas
+        folder.mkdir(parents=True)
+        self.begun.set()
+        try:
+            await self.gate.wait()
+        except asyncio.CancelledError:
+            self.interrupted += 1
+            raise
+        if self.errors:
+            raise self.errors.pop(0)
+        on_progress(150, 150)
+        return _rendered(folder, canvas, timeline.duration_ms)
+
+
+def _rendered(folder: Path, canvas: Any, duration_ms: int) -> Rendered:
+    files = {name: folder / name for name in ("video.mp4", "thumbnail.jpg", "subtitles.srt", "subtitles.vtt")}
+    for name, path in files.items():
+        path.write_bytes(f"{name} {duration_ms}".encode())
+    return Rendered(
+        *files.values(), canvas.width, canvas.height, 30, 150, duration_ms, duration_ms, -14.0, -1.5, CHECKS
+    )
+
+
+@dataclass
+class Parts:
+    """A running service without Kafka: messages are handed in, events are read from the outbox."""
+
+    database: Database
+    storage: Storage
+    renders: RenderService
+    engine: TheEngine
+    folder: Path
+    progress: list[StepProgressed]
+    org_id: str = field(default_factory=lambda: new_id("org"))
+    job_id: str = field(default_factory=lambda: new_id("job"))
+
+    async def deliver(self, *events: Event) -> None:
+        """One batch, in one transaction."""
+        routes = {event: route.use_case for route in handlers.routes(self.renders) for event in route.events}
+        async with self.database.transaction() as session:
+            for event in events:
+                use_case = routes[type(event)]
+                assert use_case is not None
+                await use_case(session, message(event))
+
+    @asynccontextmanager
+    async def working(self, instance_id: str = "0") -> AsyncIterator[Workers]:
+        failed: list[str] = []
+        workers = Workers(
+            database=self.database,
+            executor=Worker(self.renders),
+            instance_id=instance_id,
+            service="render",
+            slots={"default": 2, "media": 1},
+            on_fatal=failed.append,
+        )
+        self.renders.wake = workers.wake
+        running = asyncio.create_task(workers.run())
+        try:
+            yield workers
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+            assert failed == []
+
+    async def events(self) -> list[Event]:
+        """What the outbox holds, in order."""
+        async with self.database.transaction() as session:
+            rows = await session.execute(text("SELECT headers, value FROM outbox ORDER BY id"))
+            return [EVENTS[row.headers["ce_type"]].model_validate_json(bytes(row.value)) for row in rows]
+
+    async def put(self, type_: str, document: Contract) -> Value:
+        data = documents.encode(document)
+        sha256 = await self.storage.put(self.org_id, data, media_type=documents.media_type_of(type_))
+        return Value(type=type_, asset_id=new_id("asset"), sha256=sha256)
+
+    async def put_files(self, files: dict[str, Path]) -> None:
+        for path in files.values():
+            await self.storage.put_file(self.org_id, path, media_type="application/octet-stream")
+
+    def request(
+        self, node_type: str, inputs: dict[str, PortValue], *, key: str = "render", **more: Any
+    ) -> RenderRequested:
+        node = CATALOGUE[node_type]
+        given: dict[str, Any] = {
+            "org_id": self.org_id,
+            "job_id": self.job_id,
+            "step_id": step_id(self.job_id, key),
+            "step_key": key,
+            "node_type": node_type,
+            "step_type": node.step_type,
+            "node_version": 1,
+            "params": {},
+            "inputs": inputs,
+            "lane": node.lane,
+            "expected_seconds": 30,
+            "timeout_seconds": node.timeout_seconds,
+            "fingerprint": hashlib.sha256(key.encode()).hexdigest(),
+        }
+        return RenderRequested(**{**given, **more})
+
+    def stop(self, *step_ids: str) -> CancellationRequested:
+        steps = list(step_ids) or None
+        return CancellationRequested(org_id=self.org_id, job_id=self.job_id, step_ids=steps, reason="user")
+
+
+def message(event: Event) -> Message[Any]:
+    return Message(event=event, id=str(uuid7()), source="workflow", time="", traceparent=None, record=None)  # type: ignore[arg-type]
+
+
+def keyed(values: dict[str, Value]) -> list[KeyedValue]:
+    return [KeyedValue(key=key, value=value) for key, value in values.items()]
+
+
+async def short_inputs(parts: Parts, bindings: Any) -> dict[str, PortValue]:
+    """The inputs of `Edit.Timeline` for a film of the template's bindings."""
+    visuals = {key: Value(type="image", **visual.asset.model_dump()) for key, visual in bindings.visuals.items()}
+    return {
+        "script": await parts.put("script", bindings.script),
+        "visuals": keyed(visuals),
+        "voice": keyed({key: await parts.put("speech", speech) for key, speech in bindings.speech.items()}),
+        "subtitles": keyed({key: await parts.put("subtitles", cues) for key, cues in bindings.subtitles.items()}),
+        "music": await parts.put("music", bindings.music),
+        "title": inline("text", "A title of one's own"),
+    }
+
+
+def as_json(event: Event) -> dict[str, Any]:
+    return dict(json.loads(event.model_dump_json(by_alias=True)))

@@ -1,0 +1,318 @@
+"""Render's use cases on a real Postgres and a real object store: twice, at once, out of order, and stopped midway."""
+
+import asyncio
+import hashlib
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from fenta.contracts import documents
+from fenta.contracts.events import AssetGenerated, Event, RenderCompleted, RenderRequested, StepFailed, UsageRecorded
+from fenta.contracts.ids import asset_id, usage_id
+from fenta.contracts.timeline import Timeline
+from fenta.contracts.values import Value
+from fenta.render import engine as real
+from fenta.render.errors import CheckFailed, Fault, RenderInterrupted, RenderRefused
+from fenta.render.progress import Reporter
+from fenta.render.timeline import overlays, pictures
+from tests.conftest import until
+from tests.render.media import Shelf, bindings, timeline
+from tests.render.service_parts import Parts, short_inputs
+
+
+async def film_request(parts: Parts, shelf: Shelf, **more: Any) -> RenderRequested:
+    document = timeline(shelf, ("One two three.", "Four five."))
+    await parts.put_files(shelf.files)
+    return parts.request("Output.Render", {"timeline": await parts.put("timeline", document)}, **more)
+
+
+async def answered(parts: Parts, count: int = 1) -> list[Event]:
+    async def enough() -> list[Event]:
+        found = await parts.events()
+        return found if len(found) >= count else []
+
+    found: list[Event] = await until(enough)
+    return found
+
+
+async def tasks_left(parts: Parts) -> int:
+    async with parts.database.transaction() as session:
+        return int(await session.scalar(text("SELECT count(*) FROM task")) or 0)
+
+
+async def test_a_timeline_is_cut_from_its_parts(parts: Parts, shelf: Shelf) -> None:
+    inputs = await short_inputs(parts, bindings(shelf))
+    request = parts.request("Edit.Timeline", inputs, key="timeline", params={"target_seconds": 12})
+    async with parts.working():
+        await parts.deliver(request)
+        (made,) = await answered(parts)
+    assert isinstance(made, AssetGenerated)
+    value = made.outputs["timeline"]
+    assert isinstance(value, Value)
+    assert value.asset_id == asset_id(request.step_id, "timeline")
+    data = await parts.storage.get(parts.org_id, value.sha256)
+    document: Timeline = documents.decode("timeline", data)
+    assert [clip.scene for clip in pictures(document)] == ["s1", "s2", "s3"]
+    assert overlays(document)[0].text == "A title of one's own"
+    assert 10_000 <= document.duration_ms <= 12_000
+    assert set(made.assets[0].lineage.inputs) >= {entry.value.asset_id for entry in inputs["visuals"]}  # type: ignore[union-attr]
+    assert made.usage == []
+
+
+async def test_a_film_is_delivered_and_billed_once(parts: Parts, shelf: Shelf) -> None:
+    request = await film_request(parts, shelf)
+    async with parts.working():
+        await parts.deliver(request)
+        made, used = await answered(parts, 2)
+    assert isinstance(made, RenderCompleted)
+    assert isinstance(used, UsageRecorded)
+    assert set(made.outputs) == {"video", "renders", "thumbnail", "srt", "vtt"}
+    seconds = made.encoded_ms / 1000
+    assert used.quantity == -(-seconds * 1.5 // 1)
+    assert used.usage_id == usage_id(request.step_id, "render_seconds") == made.usage[0].usage_id
+    for asset in made.assets:
+        data = await parts.storage.get(parts.org_id, asset.sha256)
+        assert (hashlib.sha256(data).hexdigest(), len(data)) == (asset.sha256, asset.size_bytes)
+    assert made.renders[0].video_asset_id == made.assets[0].asset_id
+    assert made.checks.passed
+    assert list(parts.folder.iterdir()) == []
+    assert await tasks_left(parts) == 0
+
+
+async def test_a_lower_resolution_costs_less(parts: Parts, shelf: Shelf) -> None:
+    request = await film_request(parts, shelf, params={"resolution": "720p", "sidecars": [], "thumbnail": False})
+    async with parts.working():
+        await parts.deliver(request)
+        made, used = await answered(parts, 2)
+    assert isinstance(made, RenderCompleted)
+    assert isinstance(used, UsageRecorded)
+    assert (made.renders[0].width, made.renders[0].height) == (720, 1280)
+    assert used.quantity == -(-made.encoded_ms // 1000)
+    assert set(made.outputs) == {"video", "renders"}
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+async def test_a_request_that_comes_twice_is_answered_once(parts: Parts, shelf: Shelf, at_once: bool) -> None:
+    request = await film_request(parts, shelf)
+    if at_once:
+        await asyncio.gather(*(parts.deliver(request) for _ in range(4)))
+    async with parts.working():
+        await parts.deliver(request, request)
+        await answered(parts, 2)
+        await parts.deliver(request)
+    assert parts.engine.calls == 1
+    assert len(await parts.events()) == 2
+    assert await tasks_left(parts) == 0
+
+
+@pytest.mark.parametrize("code", ["black", "frozen", "silent", "captions_missing", "duration_wrong", "size_wrong"])
+async def test_a_failed_check_is_told_and_not_billed(parts: Parts, shelf: Shelf, code: str) -> None:
+    parts.engine.errors = [CheckFailed([Fault(code, "It is not what was asked for.")])]
+    async with parts.working():
+        await parts.deliver(await film_request(parts, shelf))
+        (failed,) = await answered(parts)
+    assert isinstance(failed, StepFailed)
+    assert (failed.error.class_, failed.error.code) == ("internal", code)
+    assert failed.usage == []
+    assert list(parts.folder.iterdir()) == []
+
+
+async def test_a_passing_fault_is_tried_again_and_listed(parts: Parts, shelf: Shelf) -> None:
+    parts.engine.errors = [RenderInterrupted("encoder_failed", "ffmpeg ended early."), RenderRefused("black", "Black.")]
+    async with parts.working():
+        await parts.deliver(await film_request(parts, shelf))
+        (failed,) = await answered(parts)
+    assert isinstance(failed, StepFailed)
+    assert [attempt.code for attempt in failed.tries] == ["encoder_failed", "black"]
+    assert parts.engine.calls == 2
+
+
+async def test_a_film_that_takes_too_long_is_ended(parts: Parts, shelf: Shelf) -> None:
+    parts.engine.gate.clear()
+    async with parts.working():
+        await parts.deliver(await film_request(parts, shelf, timeout_seconds=1))
+        (failed,) = await answered(parts)
+    assert isinstance(failed, StepFailed)
+    assert (failed.error.class_, failed.error.code) == ("timeout", "timeout")
+    assert parts.engine.interrupted == 1
+
+
+async def test_a_stop_ends_the_work_and_is_answered(parts: Parts, shelf: Shelf) -> None:
+    parts.engine.gate.clear()
+    async with parts.working():
+        await parts.deliver(await film_request(parts, shelf))
+        await parts.engine.begun.wait()
+        await parts.deliver(parts.stop(), parts.stop())
+        (failed,) = await answered(parts)
+    assert isinstance(failed, StepFailed)
+    assert failed.error.class_ == "cancelled"
+    assert parts.engine.interrupted == 1
+    assert list(parts.folder.iterdir()) == []
+    assert await tasks_left(parts) == 0
+
+
+async def test_a_stop_that_overtakes_its_request_holds(parts: Parts, shelf: Shelf) -> None:
+    request = await film_request(parts, shelf)
+    await parts.deliver(parts.stop())
+    await parts.deliver(request, request)
+    (failed,) = await parts.events()
+    assert isinstance(failed, StepFailed)
+    assert failed.error.class_ == "cancelled"
+    assert await tasks_left(parts) == 0
+
+
+async def test_a_stop_and_its_request_at_once_start_nothing(parts: Parts, shelf: Shelf) -> None:
+    request = await film_request(parts, shelf)
+    await asyncio.gather(parts.deliver(request), parts.deliver(parts.stop()))
+    async with parts.working():
+        (failed,) = await answered(parts)
+    assert isinstance(failed, StepFailed)
+    assert parts.engine.calls == 0
+
+
+async def test_a_stop_of_one_step_leaves_the_others(parts: Parts, shelf: Shelf) -> None:
+    first = await film_request(parts, shelf)
+    second = await film_request(parts, shelf, key="again")
+    await parts.deliver(parts.stop(first.step_id), first, second)
+    async with parts.working():
+        found = await answered(parts, 3)
+    assert {type(event) for event in found} == {StepFailed, RenderCompleted, UsageRecorded}
+
+
+@pytest.mark.parametrize(
+    ("node_type", "inputs", "params", "code"),
+    [
+        ("Edit.Timeline", {}, {}, "input_missing"),
+        ("Edit.Timeline", {}, {"no_such": 1}, "input_invalid"),
+        ("Output.Render", {}, {}, "input_missing"),
+        ("Output.Render", {"timeline": Value(type="timeline", sha256="0" * 64)}, {}, "asset_not_found"),
+        ("Output.Render", {"timeline": Value(type="timeline", sha256="0", value={})}, {}, "input_invalid"),
+    ],
+)
+async def test_bad_input_is_answered_at_once(
+    parts: Parts, node_type: str, inputs: dict[str, Any], params: dict[str, Any], code: str
+) -> None:
+    async with parts.working():
+        await parts.deliver(parts.request(node_type, inputs, params=params))
+        (failed,) = await answered(parts)
+    assert isinstance(failed, StepFailed)
+    assert (failed.error.class_, failed.error.code) == ("invalid", code)
+    assert len(failed.tries) == 1
+
+
+async def test_other_aspects_are_refused_with_a_sentence(parts: Parts, shelf: Shelf) -> None:
+    async with parts.working():
+        await parts.deliver(await film_request(parts, shelf, params={"aspects": ["16:9"]}))
+        (failed,) = await answered(parts)
+    assert isinstance(failed, StepFailed)
+    assert failed.error.code == "aspect_unsupported"
+    assert "9:16" in failed.error.message
+
+
+async def test_an_error_nobody_expected_tells_nothing_of_itself(parts: Parts, shelf: Shelf) -> None:
+    parts.engine.errors = [RuntimeError("secret at /some/path")]
+    async with parts.working():
+        await parts.deliver(await film_request(parts, shelf))
+        (failed,) = await answered(parts)
+    assert isinstance(failed, StepFailed)
+    assert (failed.error.class_, "secret" in failed.error.message) == ("internal", False)
+
+
+async def test_a_worker_that_lost_its_lease_writes_nothing(parts: Parts, shelf: Shelf) -> None:
+    parts.engine.gate.clear()
+    await parts.deliver(await film_request(parts, shelf))
+    async with parts.working():
+        await parts.engine.begun.wait()
+        async with parts.database.transaction() as session:
+            await session.execute(text("UPDATE task SET attempt = attempt + 1, owner = 'another'"))
+            await session.execute(
+                text("INSERT INTO worker VALUES ('another', 'another', now() + make_interval(mins => 5))")
+            )
+        parts.engine.gate.set()
+
+        async def folder_is_empty() -> bool:
+            return not list(parts.folder.iterdir())
+
+        await until(folder_is_empty)
+    assert await parts.events() == []
+    assert await tasks_left(parts) == 1
+
+
+async def test_a_stopped_process_gives_its_film_to_the_next(parts: Parts, shelf: Shelf) -> None:
+    parts.engine.gate.clear()
+    await parts.deliver(await film_request(parts, shelf))
+    async with parts.working("0"):
+        await parts.engine.begun.wait()
+    parts.engine.gate.set()
+    async with parts.working("1"):
+        found = await answered(parts, 2)
+    assert isinstance(found[0], RenderCompleted)
+    assert parts.engine.calls == 2
+
+
+async def test_a_request_that_ends_its_workers_is_given_up(parts: Parts, shelf: Shelf) -> None:
+    await parts.deliver(await film_request(parts, shelf))
+    async with parts.database.transaction() as session:
+        await session.execute(text("UPDATE task SET attempt = 5"))
+    async with parts.working():
+        (failed,) = await answered(parts)
+    assert isinstance(failed, StepFailed)
+    assert failed.error.code == "workers_died"
+    assert parts.engine.calls == 0
+
+
+async def test_progress_begins_at_nothing(parts: Parts, shelf: Shelf) -> None:
+    async with parts.working():
+        await parts.deliver(await film_request(parts, shelf))
+        await answered(parts, 2)
+    assert parts.progress[0].progress == 0
+
+
+async def test_progress_is_told_once_a_second_and_rises(parts: Parts) -> None:
+    now = [0.0]
+    told: list[Any] = []
+    reporter = Reporter(parts.request("Output.Render", {}), told.append, clock=lambda: now[0])
+    reporter.begin()
+    for frame in range(0, 101, 5):
+        now[0] += 0.25
+        reporter.frames(frame, 100)
+    numbers = [event.progress for event in told]
+    assert numbers == sorted(set(numbers))
+    assert 5 <= len(numbers) <= 7
+    assert told[2].eta_ms > told[-1].eta_ms
+
+
+async def test_another_organisation_sees_nothing(parts: Parts, shelf: Shelf) -> None:
+    await parts.deliver(await film_request(parts, shelf), parts.stop("step_x"))
+    for table in ("render", "stop", "task"):
+        for org_id, expected in ((parts.org_id, 1), ("org_other", 0)):
+            async with parts.database.api_transaction(org_id) as session:
+                count = await session.scalar(text(f"SELECT count(*) FROM {table}"))  # noqa: S608
+            assert (table, count) == (table, expected)
+
+
+async def test_a_real_film_from_request_to_files(parts: Parts, shelf: Shelf) -> None:
+    """The whole way with the real engine: parts to timeline, timeline to film."""
+    inputs = await short_inputs(parts, bindings(shelf, ("One two three.", "Four five six.")))
+    await parts.put_files(shelf.files)
+    parts.renders._engine = real.render
+    async with parts.working():
+        await parts.deliver(parts.request("Edit.Timeline", inputs, key="timeline"))
+        (cut,) = await answered(parts)
+        assert isinstance(cut, AssetGenerated)
+        params = {"resolution": "720p"}
+        await parts.deliver(parts.request("Output.Render", {"timeline": cut.outputs["timeline"]}, params=params))
+        made = (await answered(parts, 3))[1]
+    assert isinstance(made, RenderCompleted)
+    assert made.checks.passed
+    assert made.renders[0].duration_ms == cut.assets[0].duration_ms
+
+
+async def test_a_broken_source_fails_the_step(parts: Parts, shelf: Shelf) -> None:
+    parts.engine.errors = [RenderRefused("source_invalid", "The picture of clip v_s1 cannot be read.")]
+    async with parts.working():
+        await parts.deliver(await film_request(parts, shelf))
+        (failed,) = await answered(parts)
+    assert isinstance(failed, StepFailed)
+    assert (failed.error.class_, failed.error.code) == ("invalid", "source_invalid")
