@@ -6,9 +6,8 @@ from pydantic import Field
 
 from fenta.contracts.models import MODELS, Capability, Model
 from fenta.contracts.values import Contract
-from fenta.generation.voices import ALIASES, VOICES, Voice, known_language
+from fenta.contracts.voices import ALIASES, VOICES, WRITTEN, Voice, known_language
 
-WRITTEN_LANGUAGES = ("en", "fr", "de", "it", "ar", "ary")
 _UNITS: dict[Capability, str] = {
     "text": "llm_tokens",
     "speech": "tts_characters",
@@ -82,7 +81,7 @@ def _model(model: Model) -> ModelEntry:
 
 def _languages(model: Model) -> list[str] | None:
     if model.capability == "text":
-        return list(WRITTEN_LANGUAGES)
+        return sorted(WRITTEN)
     return sorted({voice.language for voice in VOICES.values()}) if model.capability == "speech" else None
 
 

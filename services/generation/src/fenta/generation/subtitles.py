@@ -145,7 +145,7 @@ def _last_letter(text: str) -> str:
 
 def _lingering(cues: list[Cue], duration_ms: int) -> list[Cue]:
     """Captions stay a moment after their last word, but never into the next."""
-    limits = [*(cue.start_ms for cue in cues[1:]), duration_ms]
+    limits = [*(cue.start_ms for cue in cues), duration_ms][1:]
     return [
         cue.model_copy(update={"end_ms": max(cue.end_ms, min(cue.end_ms + LINGER_MS, limit))})
         for cue, limit in zip(cues, limits, strict=True)

@@ -51,12 +51,21 @@ def _shot(scene: Scene, number: int, phrase: str, style: str) -> Scene:
 
 
 def _composition(script: Script, scene: Scene, used: list[str]) -> str:
-    """The one that the words call for most, of those used least; the title decides between equals, then chance."""
+    """Of those used least, the one that the words call for most; one of the script's own world before a stranger."""
     by_scene = scores(f"{scene.narration} {scene.visual_direction}")
-    by_title = scores(script.title)
+    world = _world(script)
 
     def rank(name: str) -> tuple[int, int, int, str]:
-        turn = digest_of([script.title, name])
-        return used.count(name), -by_scene[name], -by_title[name], turn
+        stranger = int(COMPOSITIONS[name].world != world)
+        return used.count(name), stranger, -by_scene[name], digest_of([script.title, name])
 
     return min(COMPOSITIONS, key=rank)
+
+
+def _world(script: Script) -> str:
+    """Sky, land or forms: where the whole script is at home."""
+    called = scores(" ".join(f"{scene.narration} {scene.visual_direction}" for scene in script.scenes()))
+    totals: dict[str, int] = {}
+    for name, score in called.items():
+        totals[COMPOSITIONS[name].world] = totals.get(COMPOSITIONS[name].world, 0) + score
+    return max(totals, key=lambda world: (totals[world], world == "form"))

@@ -86,6 +86,8 @@ class Provider(Protocol):
     """One provider. Submitting may cost money and is never repeated blindly; the rest may be repeated freely."""
 
     name: str
+    # Whether `find` knows every call that was ever accepted, so that "none" means that nothing was sent.
+    finds_all: bool
 
     async def submit(self, request: Request, *, key: str) -> str:
         """Send a request; the answer is the provider's task id. `key` is the step's id and travels along.

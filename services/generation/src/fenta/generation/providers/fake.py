@@ -40,6 +40,7 @@ class FakeProvider:
     """Behaves as planned per request; remembers every accepted call in `calls`, as (key, request)."""
 
     name: str = "fake"
+    finds_all: bool = False
     plan: Plan = field(default=lambda _request: Behaviour())
     calls: list[tuple[str, Request]] = field(default_factory=list)
     _tasks: dict[str, _Task] = field(default_factory=dict)
@@ -96,12 +97,15 @@ def _cut_in_half(paths: list[Path]) -> None:
 def _made(request: Request, folder: Path) -> Product:
     folder.mkdir(parents=True, exist_ok=True)
     if isinstance(request, ImageRequest):
-        (folder / "picture.png").write_bytes(_grey_picture(request.width, request.height))
-        file = MadeFile(name="picture.png", kind="image", media_type="image/png")
-        return Product(files=(file,), seed=request.seed)
+        return Product(files=tuple(_picture(request, folder / f"{n}.png") for n in range(request.count)))
     if isinstance(request, SpeechRequest | MusicRequest):
         return _sound(request, folder)
     return Product(document={"title": request.kind})
+
+
+def _picture(request: ImageRequest, path: Path) -> MadeFile:
+    path.write_bytes(_grey_picture(request.width, request.height))
+    return MadeFile(name=path.name, kind="image", media_type="image/png")
 
 
 def _grey_picture(width: int, height: int) -> bytes:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from fenta.contracts.ids import new_id
-from fenta.generation.providers import ProviderError, TaskUnknown, error_of
+from fenta.generation.providers import ProviderError, TaskUnknown, TransientFailure, error_of
 from fenta.generation.providers.ledger import Call, Ledger
 from fenta.generation.providers.products import Product, Progress
 from fenta.generation.providers.requests import Request, request_of
@@ -23,6 +23,7 @@ class LocalHouse:
     """The provider `local`. A call is accepted once its ledger line is on disk; lost work is done again."""
 
     name = "local"
+    finds_all = True
 
     def __init__(
         self,
@@ -58,7 +59,10 @@ class LocalHouse:
             model=request.model,
             accepted_at=datetime.fromtimestamp(self._clock(), UTC),
         )
-        await asyncio.to_thread(self._accept, accepted, request)
+        try:
+            await asyncio.to_thread(self._accept, accepted, request)
+        except OSError as error:
+            raise TransientFailure("engine_folder_unwritable", f"The local engines cannot write: {error}") from error
         self._begin(task_id)
         return task_id
 

@@ -63,7 +63,7 @@ class SpeechRequest(RequestBase):
 
 
 class ImageRequest(RequestBase):
-    """Make one picture. `mood`, `style` and `title` only lean on the choice of colours and composition."""
+    """Make pictures, each by the next seed. `mood`, `style` and `title` only lean on colours and composition."""
 
     capability = "image"
 
@@ -73,6 +73,7 @@ class ImageRequest(RequestBase):
     width: int = Field(default=1080, ge=16, le=4096)
     height: int = Field(default=1920, ge=16, le=4096)
     seed: Seed = 0
+    count: int = Field(default=1, ge=1, le=4)
     style: str = ""
     mood: str = ""
     title: str = ""

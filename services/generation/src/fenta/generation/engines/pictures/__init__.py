@@ -13,7 +13,6 @@ from fenta.generation.providers import EngineBroken, InvalidRequest
 from fenta.generation.providers.products import MadeFile, Product
 from fenta.generation.providers.requests import ImageRequest
 
-FILE_NAME = "picture.jpg"
 QUALITY = 92
 
 PAINTERS = {
@@ -44,21 +43,22 @@ def paint(prompt: str, width: int, height: int, seed: int, mood: str = "") -> ND
 
 
 def make(request: ImageRequest, folder: Path) -> Product:
-    """Paint a picture into a JPEG file.
+    """Paint pictures into JPEG files.
 
     JPEG at quality 92 takes a tenth of the time of PNG and, with grain in the picture, a sixth of its bytes.
     """
     prompt = cleaned(request.prompt)
     if not prompt:
         raise InvalidRequest("prompt_empty", "The prompt has no words.")
-    picture = paint(
-        f"{prompt} {cleaned(request.title)}",
-        request.width,
-        request.height,
-        request.seed,
-        f"{request.mood} {request.style}",
-    )
-    if not cv2.imwrite(str(folder / FILE_NAME), picture, [cv2.IMWRITE_JPEG_QUALITY, QUALITY]):
+    files = tuple(_painted(request, prompt, number, folder) for number in range(request.count))
+    return Product(files=files, seed=request.seed, parameters={"prompt": prompt, "seed": request.seed})
+
+
+def _painted(request: ImageRequest, prompt: str, number: int, folder: Path) -> MadeFile:
+    name = f"picture-{number}.jpg"
+    seed = request.seed + number
+    mood = f"{request.mood} {request.style}"
+    picture = paint(f"{prompt} {cleaned(request.title)}", request.width, request.height, seed, mood)
+    if not cv2.imwrite(str(folder / name), picture, [cv2.IMWRITE_JPEG_QUALITY, QUALITY]):
         raise EngineBroken("picture_unwritten", "The picture could not be written.", "Is the disk full?")
-    file = MadeFile(name=FILE_NAME, kind="image", media_type="image/jpeg", width=request.width, height=request.height)
-    return Product(files=(file,), seed=request.seed, parameters={"prompt": prompt, "seed": request.seed})
+    return MadeFile(name=name, kind="image", media_type="image/jpeg", width=request.width, height=request.height)

@@ -2,10 +2,13 @@
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     import numpy as np
+
+
+World = Literal["sky", "land", "form"]
 
 
 @dataclass(frozen=True)
@@ -13,13 +16,14 @@ class Composition:
     """A kind of picture: the phrase that names it, the palettes that suit it and the stems that call for it."""
 
     name: str
+    world: World
     phrase: str
     palettes: tuple[str, ...]
     stems: tuple[str, ...]
 
 
-def _composition(name: str, phrase: str, palettes: str, stems: str) -> Composition:
-    return Composition(name, phrase, tuple(palettes.split()), tuple(stems.split()))
+def _composition(name: str, world: World, phrase: str, palettes: str, stems: str) -> Composition:
+    return Composition(name, world, phrase, tuple(palettes.split()), tuple(stems.split()))
 
 
 COMPOSITIONS: dict[str, Composition] = {
@@ -27,6 +31,7 @@ COMPOSITIONS: dict[str, Composition] = {
     for each in (
         _composition(
             "night_sky",
+            "sky",
             "the Milky Way over silhouetted hills",
             "indigo violet teal dusk",
             """
@@ -35,6 +40,7 @@ COMPOSITIONS: dict[str, Composition] = {
         ),
         _composition(
             "galaxy",
+            "sky",
             "a spiral galaxy in clouds of light",
             "violet indigo rose ember",
             """
@@ -42,6 +48,7 @@ COMPOSITIONS: dict[str, Composition] = {
         ),
         _composition(
             "planets",
+            "sky",
             "a ringed planet with its moons and orbits",
             "violet indigo ember lagoon sand",
             """
@@ -50,6 +57,7 @@ COMPOSITIONS: dict[str, Composition] = {
         ),
         _composition(
             "aurora",
+            "sky",
             "northern lights over a still lake",
             "teal violet indigo lagoon",
             """
@@ -57,6 +65,7 @@ COMPOSITIONS: dict[str, Composition] = {
         ),
         _composition(
             "mountains",
+            "land",
             "layered mountains in the haze of a low sun",
             "dusk ice rose indigo teal ember",
             """
@@ -65,6 +74,7 @@ COMPOSITIONS: dict[str, Composition] = {
         ),
         _composition(
             "ocean",
+            "land",
             "a swell under a low sun",
             "lagoon teal dusk ice",
             """
@@ -73,6 +83,7 @@ COMPOSITIONS: dict[str, Composition] = {
         ),
         _composition(
             "city",
+            "land",
             "a skyline at the blue hour with lit windows",
             "indigo dusk violet ice",
             """
@@ -81,6 +92,7 @@ COMPOSITIONS: dict[str, Composition] = {
         ),
         _composition(
             "forest",
+            "land",
             "firs in morning fog with shafts of light",
             "meadow teal sand ice",
             """
@@ -89,6 +101,7 @@ COMPOSITIONS: dict[str, Composition] = {
         ),
         _composition(
             "dunes",
+            "land",
             "desert dunes in sharp light",
             "sand rose ember dusk",
             """
@@ -97,6 +110,7 @@ COMPOSITIONS: dict[str, Composition] = {
         ),
         _composition(
             "cells",
+            "form",
             "living cells under a microscope",
             "rose lagoon meadow violet teal",
             """
@@ -105,6 +119,7 @@ COMPOSITIONS: dict[str, Composition] = {
         ),
         _composition(
             "lights",
+            "sky",
             "round lights out of focus and soft beams",
             "ember indigo rose lagoon sand",
             """
@@ -113,6 +128,7 @@ COMPOSITIONS: dict[str, Composition] = {
         ),
         _composition(
             "ribbons",
+            "form",
             "folds of flowing silk",
             "violet rose lagoon ember ice",
             """
@@ -121,10 +137,11 @@ COMPOSITIONS: dict[str, Composition] = {
         ),
         _composition(
             "papercut",
+            "form",
             "layers of cut paper around a glowing centre",
             "teal rose sand violet lagoon meadow",
             """
-            why how question idea story layer reason warum wie frage grund pourquoi comment perché come لماذا
+            question idea story layer reason frage grund come لماذا
             كيف سؤال paper begin start end learn secret""",
         ),
     )

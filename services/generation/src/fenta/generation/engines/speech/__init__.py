@@ -2,31 +2,26 @@
 
 import unicodedata
 import wave
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from fenta.generation import voices
+from fenta.contracts.voices import Voice, known_language
 from fenta.generation.engines.cleaning import cleaned
 from fenta.generation.engines.speech import mastering, words
-from fenta.generation.engines.speech.espeak import Espeak, EspeakError, Utterance
+from fenta.generation.engines.speech.espeak import EspeakError, Utterance, opened
 from fenta.generation.providers import InvalidRequest, ProviderFailure
 from fenta.generation.providers.products import MadeFile, Product
 from fenta.generation.providers.requests import SpeechRequest
+from fenta.generation.voices import manner_of, resolve
 
 LONGEST_TEXT = 40_000
 FILE_NAME = "speech.wav"
 
 
-@cache
-def _library() -> Espeak:
-    return Espeak()
-
-
 def make(request: SpeechRequest, folder: Path) -> Product:
     """Speak a text into a WAV file."""
     text = _speakable(request.text)
-    voice = voices.resolve(request.voice, request.language)
+    voice = resolve(request.voice, request.language)
     utterance = _spoken(text, voice, request.speed)
     rate = utterance.sample_rate
     raw = mastering.trimmed(mastering.samples(utterance.sound), rate)
@@ -37,7 +32,7 @@ def make(request: SpeechRequest, folder: Path) -> Product:
 
 
 def _speech(
-    text: str, utterance: Utterance, raw: mastering.Sound, request: SpeechRequest, voice: voices.Voice
+    text: str, utterance: Utterance, raw: mastering.Sound, request: SpeechRequest, voice: Voice
 ) -> dict[str, Any]:
     """The speech document, but for its audio."""
     rate = utterance.sample_rate
@@ -47,7 +42,7 @@ def _speech(
     return {
         "text": text,
         "words": [word.model_dump() for word in exact],
-        "language": voices.known_language(request.language) or voice.language,
+        "language": known_language(request.language) or voice.language,
         "voice": voice.id,
         "duration_ms": duration_ms,
         "sample_rate": rate,
@@ -63,17 +58,16 @@ def _speakable(text: str) -> str:
     return plain
 
 
-def _spoken(text: str, voice: voices.Voice, speed: float) -> Utterance:
+def _spoken(text: str, voice: Voice, speed: float) -> Utterance:
     # Pictures are not read out; each gives way to one space, so that positions stay.
     readable = "".join(" " if unicodedata.category(character) == "So" else character for character in text)
+    manner = manner_of(voice)
+    pace = round(manner.words_per_minute * speed)
     try:
-        return _library().say(
-            readable,
-            voice.engine_voice,
-            words_per_minute=round(voice.words_per_minute * speed),
-            pitch=voice.pitch,
-            pitch_range=voice.pitch_range,
-        )
+        with opened() as espeak:
+            return espeak.say(
+                readable, manner.name, words_per_minute=pace, pitch=manner.pitch, pitch_range=manner.pitch_range
+            )
     except EspeakError as error:
         raise ProviderFailure("speech_failed", f"The voice {voice.id} could not speak: {error}.") from error
 
@@ -86,7 +80,7 @@ def _write(path: Path, sound: bytes, rate: int) -> None:
         file.writeframes(sound)
 
 
-def _product(request: SpeechRequest, voice: voices.Voice, document: dict[str, Any]) -> Product:
+def _product(request: SpeechRequest, voice: Voice, document: dict[str, Any]) -> Product:
     file = MadeFile(name=FILE_NAME, kind="audio", media_type="audio/wav", duration_ms=document["duration_ms"])
     return Product(
         files=(file,),

@@ -1,10 +1,14 @@
 """espeak-ng through ctypes: sound, and the time of every word. It is GPL-3, so it lives in helper processes only."""
 
+import _ctypes
 import atexit
 import ctypes
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -54,8 +58,18 @@ class EspeakError(RuntimeError):
     """The library refused; its state is still sound."""
 
 
+@contextmanager
+def opened() -> "Iterator[Espeak]":
+    """A library in the state of its birth: left-over state would make the same text sound a little different."""
+    espeak = Espeak()
+    try:
+        yield espeak
+    finally:
+        espeak.close()
+
+
 class Espeak:
-    """The library, loaded once per process; it keeps global state and knows no threads."""
+    """The library; it keeps global state and knows no threads."""
 
     def __init__(self) -> None:
         self._library = ctypes.CDLL(espeakng_loader.get_library_path())
@@ -63,6 +77,8 @@ class Espeak:
         self.sample_rate: int = self._library.espeak_Initialize(SYNCHRONOUS, 0, str(data).encode(), DO_NOT_EXIT)
         if self.sample_rate <= 0:
             raise EspeakError("espeak-ng found no data")
+        # Breath is noise, seeded by the clock unless told otherwise.
+        self._library.espeak_ng_SetRandSeed(ctypes.c_long(1))
         self._utterance = Utterance(self.sample_rate)
         # The callback must stay referenced for as long as the library may call it.
         self._callback = _CALLBACK(self._heard)
@@ -71,6 +87,10 @@ class Espeak:
             ctypes.c_void_p, ctypes.c_size_t, ctypes.c_uint, ctypes.c_int,
             ctypes.c_uint, ctypes.c_uint, ctypes.c_void_p, ctypes.c_void_p,
         ]  # fmt: skip
+
+    def close(self) -> None:
+        self._library.espeak_Terminate()
+        _ctypes.dlclose(self._library._handle)
 
     def say(self, text: str, voice: str, *, words_per_minute: int, pitch: int, pitch_range: int) -> Utterance:
         """Speak a text. Raises EspeakError for an unknown voice."""
@@ -101,6 +121,7 @@ class Espeak:
             self._utterance.clause_ends_ms.append(event.audio_position)
 
 
+@cache
 def _short_data_path(data: Path) -> Path:
     if len(str(data)) <= LONGEST_DATA_PATH:
         return data

@@ -53,7 +53,7 @@ def timed(text: str, heard: list[tuple[int, int]], duration_ms: int) -> list[Wor
     """
     spoken = tokens(text)
     starts = _spread(spoken, _anchors(spoken, heard, duration_ms), duration_ms)
-    ends = [*starts[1:], duration_ms]
+    ends = [*starts, duration_ms][1:]
     return [
         Word(text=token.text, start_ms=start, end_ms=max(start, end))
         for token, start, end in zip(spoken, starts, ends, strict=True)
@@ -84,6 +84,8 @@ def _token_at(spoken: list[Token], character: int) -> int | None:
 
 
 def _spread(spoken: list[Token], anchors: dict[int, int], duration_ms: int) -> list[int]:
+    if not spoken:
+        return []
     anchors = {0: 0, **anchors}
     known = [*sorted(anchors), len(spoken)]
     starts: list[int] = []

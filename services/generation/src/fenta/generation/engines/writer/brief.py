@@ -3,12 +3,12 @@
 import math
 from dataclasses import dataclass
 
+from fenta.contracts.voices import known_language
 from fenta.generation.engines.cleaning import cleaned
 from fenta.generation.engines.writer.phrases import LANGUAGES, Phrases
 from fenta.generation.providers import InvalidRequest
 from fenta.generation.providers.requests import ScriptRequest
 from fenta.generation.punctuation import CLOSING_QUOTES, SENTENCE_ENDS
-from fenta.generation.voices import known_language
 
 LONGEST_TOPIC, LONGEST_POINT, MOST_POINTS = 2000, 300, 20
 LONGEST_VIDEO_SECONDS = 3600
