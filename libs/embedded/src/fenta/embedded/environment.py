@@ -85,6 +85,7 @@ class Environments:
             "DATABASE_URL": self.database_url(service),
             "KAFKA_BOOTSTRAP_SERVERS": self.addresses.kafka,
             "FENTA_HOME": str(self.home.path),
+            **({"ENGINE_FOLDER": str(self.home.path / "engines")} if service == "generation" else {}),
         }
 
     def _storage(self) -> dict[str, str]:
