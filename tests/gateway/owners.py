@@ -42,7 +42,7 @@ class FakeOwner:
     async def start(self) -> "FakeOwner":
         app = web.Application(client_max_size=4 * 1024 * 1024)
         app.router.add_route("*", "/{rest:.*}", self._answer)
-        self._runner = web.AppRunner(app)
+        self._runner = web.AppRunner(app, shutdown_timeout=0.01)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
         await site.start()
