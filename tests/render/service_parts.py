@@ -123,30 +123,35 @@ class Parts:
         for path in files.values():
             await self.storage.put_file(self.org_id, path, media_type="application/octet-stream")
 
-    def request(
-        self, node_type: str, inputs: dict[str, PortValue], *, key: str = "render", **more: Any
-    ) -> RenderRequested:
-        node = CATALOGUE[node_type]
-        given: dict[str, Any] = {
-            "org_id": self.org_id,
-            "job_id": self.job_id,
-            "step_id": step_id(self.job_id, key),
-            "step_key": key,
-            "node_type": node_type,
-            "step_type": node.step_type,
-            "node_version": 1,
-            "params": {},
-            "inputs": inputs,
-            "lane": node.lane,
-            "expected_seconds": 30,
-            "timeout_seconds": node.timeout_seconds,
-            "fingerprint": hashlib.sha256(key.encode()).hexdigest(),
-        }
-        return RenderRequested(**{**given, **more})
+    def request(self, node_type: str, inputs: dict[str, PortValue], **more: Any) -> RenderRequested:
+        return render_request(self.org_id, self.job_id, node_type, inputs, **more)
 
     def stop(self, *step_ids: str) -> CancellationRequested:
         steps = list(step_ids) or None
         return CancellationRequested(org_id=self.org_id, job_id=self.job_id, step_ids=steps, reason="user")
+
+
+def render_request(
+    org_id: str, job_id: str, node_type: str, inputs: dict[str, PortValue], *, key: str = "render", **more: Any
+) -> RenderRequested:
+    """As the workflow sends it, with everything a test does not care about filled in."""
+    node = CATALOGUE[node_type]
+    given: dict[str, Any] = {
+        "org_id": org_id,
+        "job_id": job_id,
+        "step_id": step_id(job_id, key),
+        "step_key": key,
+        "node_type": node_type,
+        "step_type": node.step_type,
+        "node_version": 1,
+        "params": {},
+        "inputs": inputs,
+        "lane": node.lane,
+        "expected_seconds": 30,
+        "timeout_seconds": node.timeout_seconds,
+        "fingerprint": hashlib.sha256(key.encode()).hexdigest(),
+    }
+    return RenderRequested(**{**given, **more})
 
 
 def message(event: Event) -> Message[Any]:
