@@ -67,6 +67,17 @@ async def test_one_description_of_everything_that_survives_an_owner(client: http
     assert (await client.get("/v1/openapi.json")).json() == first
 
 
+def test_what_the_gateway_composes_has_the_owners_question_and_its_own_answer() -> None:
+    question = {"post": {"operationId": "estimate", "requestBody": {"a": 1}, "responses": {"200": {"x": 1}}}}
+    answer = {"post": {"operationId": "estimate", "responses": {"200": {"y": 1}}}}
+    documents = {
+        "gateway": {"paths": {"/v1/jobs/estimate": answer}},
+        "workflow": {"paths": {"/v1/jobs/estimate": question}},
+    }
+    operation = merge(documents, title="T", version="1", servers=[])["paths"][path]["post"]
+    assert (operation["requestBody"], operation["responses"]) == ({"a": 1}, {"200": {"y": 1}})
+
+
 async def test_status_names_each_service(world: World, owners: Owners) -> None:
     ready = {name: {"status": "ok", "checks": {}} for name in owners} | {"render": {"status": "degraded"}}
     for name, owner in owners.items():

@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
+from fenta.gateway.schemas import EstimateView
 from tests.gateway.conftest import bearer, make_pat
 from tests.gateway.owners import QUOTE, UNITS, FakeOwner
 
@@ -49,6 +50,7 @@ async def test_an_estimate_is_composed_of_units_and_prices(
         "notes": UNITS["notes"],
         "quota": {"ok": True, "code": None, "short": []},
     }
+    assert EstimateView.model_validate(answer.json()).model_dump().keys() == answer.json().keys()
     assert json.loads(priced["billing"].last().body) == {
         "low": {"kai_credits": 8}, "high": {"kai_credits": 20, "render_seconds": 60}, "max_cost_micros": 7,
     }  # fmt: skip

@@ -80,6 +80,21 @@ async def test_bodies_and_answers_pass_as_they_are(
     assert "keep-alive" not in answer.headers
 
 
+async def test_a_compressed_answer_stays_compressed_for_those_who_asked(
+    client: httpx.AsyncClient, owners: Owners, session_headers: Headers
+) -> None:
+    async def squeezed(request: web.Request) -> web.Response:
+        response = web.json_response({"text": "x" * 5000})
+        response.enable_compression()
+        return response
+
+    owners["generation"].on("GET", "/v1/models", squeezed)
+    for accepted, encoding in (("gzip", "gzip"), ("identity", None)):
+        answer = await client.get("/v1/models", headers=session_headers | {"accept-encoding": accepted})
+        assert answer.headers.get("content-encoding") == encoding
+        assert answer.json() == {"text": "x" * 5000}
+
+
 async def test_an_owner_that_is_away_is_named_and_nobody_else_suffers(
     client: httpx.AsyncClient, owners: Owners, session_headers: Headers
 ) -> None:

@@ -212,3 +212,47 @@ class LinkView(BaseModel):
 
 class EventList(Page):
     data: list[dict[str, Any]]
+
+
+class Money(BaseModel):
+    amount_micros: int
+    currency: str
+
+
+class CostBounds(BaseModel):
+    low: Money
+    high: Money
+
+
+class UnitLine(BaseModel):
+    """`included_left` is null where the plan sets no limit; `overage` is what the upper bound takes beyond it."""
+
+    unit: str
+    low: int
+    high: int
+    included_left: int | None
+    overage: int | None
+
+
+class Shortage(BaseModel):
+    unit: str
+    missing: int
+
+
+class Quota(BaseModel):
+    ok: bool
+    code: str | None
+    short: list[Shortage]
+
+
+class EstimateView(BaseModel):
+    """What a job would take and cost at least and at most."""
+
+    valid: bool
+    problems: list[dict[str, Any]]
+    cost: CostBounds
+    units: list[UnitLine]
+    nodes: list[dict[str, Any]]
+    duration_seconds: dict[str, float] | None
+    notes: list[str]
+    quota: Quota

@@ -9,6 +9,7 @@ from fenta.gateway.api.common import identity_of
 from fenta.gateway.estimates import Estimates
 from fenta.gateway.forwarding.forward import forward, passed_on
 from fenta.gateway.forwarding.owners import Answer, Owners
+from fenta.gateway.schemas import EstimateView
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 SPENDING = ("/v1/jobs", "/v1/video/generate")
@@ -42,7 +43,9 @@ def router(owners: Owners, estimates: Estimates) -> APIRouter:
 
     for path in SPENDING:
         routes.add_api_route(path, spend, methods=["POST"], include_in_schema=False)
-    routes.add_api_route(ESTIMATE, estimate, methods=["POST"], include_in_schema=False)
+    routes.add_api_route(
+        ESTIMATE, estimate, methods=["POST"], summary="What a job would take and cost", response_model=EstimateView
+    )
     for prefix, owner in PREFIXES.items():
         if owner != "gateway":
             for path in (prefix, prefix + "/{rest:path}"):

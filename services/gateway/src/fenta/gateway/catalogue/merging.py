@@ -40,8 +40,9 @@ def _add_path(paths: Document, service: str, path: str, item: Document) -> None:
             operation["tags"] = [service]
             if "operationId" in operation:
                 operation["operationId"] = f"{service}_{operation['operationId']}"
-        # The gateway comes first, so that what it composes itself is described by it.
-        paths.setdefault(path, {}).setdefault(method, operation)
+        # The gateway comes first: what it composes itself it answers itself, to the questions its owner describes.
+        there = paths.setdefault(path, {})
+        there[method] = operation | {"responses": there[method]["responses"]} if method in there else operation
 
 
 def _names(there: Document, schemas: Document, service: str) -> dict[str, str]:

@@ -7,8 +7,8 @@ from fenta.chassis.telemetry import traceparent
 # Everything else stays outside: Host, cookies, credentials, and any Fenta-Identity a client made up.
 PASSED_ON = frozenset(
     {
-        "accept", "accept-language", "content-length", "content-type", "content-encoding", "idempotency-key",
-        "if-match", "if-none-match", "if-modified-since", "last-event-id", "prefer", "range", "user-agent",
+        "accept", "accept-encoding", "accept-language", "content-length", "content-type", "content-encoding",
+        "idempotency-key", "if-match", "if-none-match", "if-modified-since", "last-event-id", "prefer", "range", "user-agent",
     }
 )  # fmt: skip
 

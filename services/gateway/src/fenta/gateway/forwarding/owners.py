@@ -93,6 +93,11 @@ def away(owner: str) -> Problem:
 async def open_owners(*, urls: Mapping[str, str], signer: Signer, timeout_seconds: float = 60) -> AsyncIterator[Owners]:
     connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_SECONDS)
     async with aiohttp.ClientSession(
-        connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False, trust_env=False
+        connector=connector,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        # What the client accepts decides what the owner sends, and it passes through as it is.
+        auto_decompress=False,
+        skip_auto_headers=("Accept-Encoding", "User-Agent"),
+        trust_env=False,
     ) as session:
         yield Owners(session, urls=urls, signer=signer, timeout_seconds=timeout_seconds)
