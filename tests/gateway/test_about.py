@@ -70,10 +70,8 @@ async def test_one_description_of_everything_that_survives_an_owner(client: http
 def test_what_the_gateway_composes_has_the_owners_question_and_its_own_answer() -> None:
     question = {"post": {"operationId": "estimate", "requestBody": {"a": 1}, "responses": {"200": {"x": 1}}}}
     answer = {"post": {"operationId": "estimate", "responses": {"200": {"y": 1}}}}
-    documents = {
-        "gateway": {"paths": {"/v1/jobs/estimate": answer}},
-        "workflow": {"paths": {"/v1/jobs/estimate": question}},
-    }
+    path = "/v1/jobs/estimate"
+    documents = {"gateway": {"paths": {path: answer}}, "workflow": {"paths": {path: question}}}
     operation = merge(documents, title="T", version="1", servers=[])["paths"][path]["post"]
     assert (operation["requestBody"], operation["responses"]) == ({"a": 1}, {"200": {"y": 1}})
 

@@ -8,7 +8,8 @@ from fenta.chassis.telemetry import traceparent
 PASSED_ON = frozenset(
     {
         "accept", "accept-encoding", "accept-language", "content-length", "content-type", "content-encoding",
-        "idempotency-key", "if-match", "if-none-match", "if-modified-since", "last-event-id", "prefer", "range", "user-agent",
+        "idempotency-key", "if-match", "if-none-match", "if-modified-since", "last-event-id", "prefer", "range",
+        "user-agent",
     }
 )  # fmt: skip
 
