@@ -27,6 +27,12 @@ def folded(to: Channel, *events: tuple[Event, float]) -> list[dict[str, Any]]:
     return fold(to, [item for event, seconds in events for item in news(event, seconds)])
 
 
+def started() -> Channel:
+    to = channel()
+    folded(to, (STORY.started(), -1))
+    return to
+
+
 def test_a_whole_story_in_one_batch_is_told_in_the_order_it_happened() -> None:
     messages = folded(
         channel(),
@@ -65,7 +71,7 @@ def test_a_request_that_arrives_after_the_start_is_left_out() -> None:
 
 def test_progress_rises_and_is_told_once_a_second() -> None:
     told = folded(
-        channel(),
+        started(),
         (STORY.progressed(1), 0.0),
         (STORY.progressed(2), 0.5),
         (STORY.progressed(1), 1.5),
@@ -77,10 +83,19 @@ def test_progress_rises_and_is_told_once_a_second() -> None:
 
 
 def test_a_change_of_status_is_told_at_once_and_never_lowers_the_number() -> None:
-    told = folded(channel(), (STORY.progressed(40), 0.0), (STORY.progressed(30, "waiting_for_budget"), 0.1))
+    told = folded(started(), (STORY.progressed(40), 0.0), (STORY.progressed(30, "waiting_for_budget"), 0.1))
     assert [(message["status"], message["progress"]) for message in told] == [
         ("running", 40), ("waiting_for_budget", 40),
     ]  # fmt: skip
+
+
+def test_a_number_announces_neither_the_start_nor_the_end() -> None:
+    to = channel()
+    early = (STORY.progressed(0, "queued"), 0.0), (STORY.progressed(1), 2.0)
+    assert [message["status"] for message in folded(to, *early)] == ["queued"]
+    folded(to, (STORY.started(), 3.0))
+    assert folded(to, (STORY.progressed(100, "completed"), 5.0)) == []
+    assert [message["progress"] for message in folded(to, (STORY.progressed(99), 6.0))] == [99]
 
 
 def test_the_first_number_of_a_step_says_that_it_started() -> None:

@@ -9,6 +9,8 @@ from fenta.gateway.live.messages import FINAL, Body
 from fenta.gateway.models import Channel
 
 PROGRESS_SECONDS = 1.0
+BEFORE_START = frozenset({"pending", "queued"})
+ENDED = frozenset({"completed", "failed", "cancelled"})
 JOB_PREFIX = "job:"
 
 
@@ -40,13 +42,20 @@ def _taken(channel: Channel, item: News) -> Body | None:
     kind = item.body["type"]
     if kind == "job.queued":
         return item.body if channel.last_seq == 0 else None
+    if kind == "job.started":
+        channel.state["started"] = True
     if kind == "job.progress":
-        return _job_progress(channel.state, item)
+        return _job_progress(channel.state, item) if _in_turn(channel.state, item.body["status"]) else None
     if kind == "step.progress":
         return _step_progress(channel.state, item)
     if kind in ("step.completed", "step.failed"):
         _steps(channel.state)[item.body["step_id"]] = {"progress": 100, "at": item.time.timestamp()}
     return item.body
+
+
+def _in_turn(state: dict[str, Any], status: str) -> bool:
+    """Numbers travel faster than what they follow: they announce neither the start nor the end."""
+    return status not in ENDED and (status in BEFORE_START or state.get("started", False))
 
 
 def _job_progress(state: dict[str, Any], item: News) -> Body | None:

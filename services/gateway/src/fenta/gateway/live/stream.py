@@ -14,6 +14,7 @@ from fenta.gateway.repository import channels
 
 PAGE_ROWS = 200
 LINK_SECONDS = 3600
+FIRST = ("type", "channel", "seq", "time", "job_id")
 COMMENT = b": still here\n\n"
 
 
@@ -64,7 +65,9 @@ class Streams:
         if links:
             until = datetime.now(UTC) + timedelta(seconds=LINK_SECONDS)
             body["url_expires_at"] = until.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        return body | {name: self._storage.link(org_id, sha256, seconds=LINK_SECONDS) for name, sha256 in links.items()}
+        signed = {name: self._storage.link(org_id, sha256, seconds=LINK_SECONDS) for name, sha256 in links.items()}
+        # The database keeps JSON in an order of its own; people read what it is first.
+        return {name: body[name] for name in FIRST} | body | signed
 
 
 def frame(message: Body) -> bytes:
