@@ -2,16 +2,16 @@
 
 import typer
 
-from .commands import doctor, setup, stack
+from .commands import dead_letters, demo, doctor, setup, stack, video
 
 app = typer.Typer(
     name="fenta",
-    help="Fenta on one machine: start it, look at it, stop it.",
+    help="Fenta on one machine: make a video, start everything, look at it, stop it.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_show_locals=False,
 )
-for group in (stack, doctor, setup):
+for group in (video, demo, stack, doctor, dead_letters, setup):
     group.add_to(app)
 
 

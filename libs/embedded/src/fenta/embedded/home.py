@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import secrets
+import shutil
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
@@ -15,13 +16,25 @@ from .processes import free_port, is_free, write_atomically
 
 GATEWAY_PORT = 8000
 ENCRYPTION_KEY_BYTES = 32
+OWN_ENTRIES = (
+    "postgres",
+    "broker",
+    "objectstore",
+    "logs",
+    "secrets.json",
+    "access.json",
+    "state.json",
+    "supervisor.lock",
+)
 
 
 class Home:
-    """Everything that one stack keeps between runs lies below `path`."""
+    """Everything that one stack keeps between runs lies below `path`; `gateway_port` is wished for, 0 is any."""
 
-    def __init__(self, path: Path | None = None) -> None:
+    def __init__(self, path: Path | None = None, *, gateway_port: int = GATEWAY_PORT) -> None:
         self.path = (path or Path(os.environ.get("FENTA_HOME") or ".fenta")).resolve()
+        self.gateway_port = gateway_port
+        self.access_file = self.path / "access.json"
         self.logs = self.path / "logs"
         self.state_file = self.path / "state.json"
         self.lock_file = self.path / "supervisor.lock"
@@ -30,6 +43,12 @@ class Home:
         """Nobody else on this machine has any business in here."""
         self.logs.mkdir(parents=True, exist_ok=True)
         self.path.chmod(0o700)
+
+    def wipe(self) -> None:
+        """Deletes what is ours, since the folder may hold other things too. The ports stay, for those who know them."""
+        for name in OWN_ENTRIES:
+            entry = self.path / name
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink(missing_ok=True)
 
     def log(self, name: str) -> Path:
         return self.logs / f"{name}.log"
@@ -52,7 +71,7 @@ class Home:
         kept = self.kept_ports()
         chosen: dict[str, int] = {}
         for name in names:
-            wanted = kept.get(name) or (GATEWAY_PORT if name == "gateway" else 0)
+            wanted = kept.get(name) or (self.gateway_port if name == "gateway" else 0)
             taken = {*kept.values(), *chosen.values()}
             chosen[name] = wanted if wanted and is_free(wanted) else free_port(taken)
         if chosen.items() - kept.items():

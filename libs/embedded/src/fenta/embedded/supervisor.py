@@ -21,7 +21,7 @@ import psutil
 from fenta.contracts.topics import SERVICES
 
 from .environment import Addresses, Environments, admin
-from .home import Home
+from .home import GATEWAY_PORT, Home
 from .keeper import Keeper, Program
 from .postgres import EmbeddedPostgres
 from .processes import HOST, AlreadyRunning, launch, lock_folder, same_process, write_atomically
@@ -46,7 +46,8 @@ class Stack:
 
     `services` is what runs of the six; `settings` goes into the environment of each; `command` tells how to start a
     service. Where `caller` names a real Postgres, Kafka or object store (`DATABASE_URL`, `KAFKA_BOOTSTRAP_SERVERS`,
-    `S3_ENDPOINT_URL`), that one is used and the embedded part is not started.
+    `S3_ENDPOINT_URL`), that one is used and the embedded part is not started. With `gateway_port=0` the API takes any
+    port, so that a second stack does not take the usual one from the first.
     """
 
     def __init__(
@@ -58,8 +59,9 @@ class Stack:
         caller: Mapping[str, str] | None = None,
         command: Command = service_command,
         tell: Callable[[str], None] = lambda sentence: None,
+        gateway_port: int = GATEWAY_PORT,
     ) -> None:
-        self.home = Home(home)
+        self.home = Home(home, gateway_port=gateway_port)
         self.services = tuple(services)
         self._settings = dict(settings or {})
         self._caller = dict(os.environ if caller is None else caller)
@@ -150,8 +152,9 @@ class Stack:
             self._lock = lock_folder(self.home.lock_file)
         except AlreadyRunning:
             owner = self.home.state().get("pid", "unknown")
+            stop = "fenta down" if self.home.path == Home().path else f"FENTA_HOME={self.home.path} fenta down"
             raise AlreadyRunning(
-                f"A stack is already running in {self.home.path} (process {owner}). Stop it with `fenta down`."
+                f"A stack is already running in {self.home.path} (process {owner}). Stop it with `{stop}`."
             ) from None
         end_leftovers(self.home)
 

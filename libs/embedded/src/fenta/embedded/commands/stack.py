@@ -2,9 +2,7 @@
 
 # ruff: noqa: PLC0415  commands import what they need when they are called, so that `fenta --help` is quick
 
-import shutil
-import signal
-import threading
+import json
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,9 +10,9 @@ from typing import Annotated, Any
 import typer
 
 from .console import console, fail, failing_plainly
+from .signals import stop_on_signals
 
 Lines = Annotated[int, typer.Option("--lines", "-n", help="How many lines of the past to show.")]
-OWN_ENTRIES = ("postgres", "broker", "objectstore", "logs", "secrets.json", "state.json", "supervisor.lock")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -29,9 +27,8 @@ def up() -> None:
     from fenta.embedded.supervisor import Stack
     from fenta.embedded.topics import TopicsRefused
 
-    over = threading.Event()
     stack = Stack(tell=lambda sentence: console.print(f"[yellow]{sentence}[/yellow]"))
-    _stop_on_signals(over)
+    over = stop_on_signals()
     started = time.monotonic()
     with failing_plainly(AlreadyRunning, NotReady, PostgresUnavailable, TopicsRefused):
         try:
@@ -47,22 +44,36 @@ def up() -> None:
     console.print("Stopped.")
 
 
-def _stop_on_signals(over: threading.Event) -> None:
-    """The first signal begins to stop, also in the middle of a start; later ones are not needed."""
-
-    def on_signal(number: int, frame: Any) -> None:
-        if not over.is_set():
-            over.set()
-            raise KeyboardInterrupt
-
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, on_signal)
-
-
 def _greet(stack: Any, seconds: float) -> None:
     console.print(f"[green]Fenta runs[/green] since {seconds:.1f} s. Stop it with Ctrl-C.")
-    console.print(f"  API      {stack.url}/v1      documentation {stack.url}/docs")
+    console.print(f"  API      {stack.url}/v1      documentation {stack.url}/v1/docs")
     console.print(f"  state    {stack.home.path}   logs: fenta logs   health: fenta status")
+    if "gateway" in stack.services:
+        _invite(stack)
+
+
+def _invite(stack: Any) -> None:
+    """A stack without an access of its own is still a stack, so a refusal does not end it."""
+    from fenta.embedded.client.access import kept_access
+    from fenta.embedded.client.api import Refused, Unreachable
+
+    try:
+        access = kept_access(stack.url, stack.home.access_file)
+    except (Refused, Unreachable) as error:
+        console.print(f"  There is no access token yet: {error}", markup=False)
+        return
+    console.print(f"  token    {access.token}   (of {access.email}; kept in {stack.home.access_file})", markup=False)
+    console.print("  try      " + _curl(stack.url, access.token), markup=False)
+    console.print(
+        '  or       fenta video "Why the night sky is dark" --point "The universe had a beginning."', markup=False
+    )
+
+
+def _curl(url: str, token: str) -> str:
+    """What a video would take: asks much of the system and spends nothing."""
+    body = json.dumps({"brief": {"topic": "Why the night sky is dark"}})
+    fields = f"-H 'Authorization: Bearer {token}' -H 'Content-Type: application/json'"
+    return f"curl -s {url}/v1/jobs/estimate {fields} -d '{body}'"
 
 
 def status() -> None:
@@ -84,8 +95,16 @@ def status() -> None:
         pid = str(state["parts"].get(name, {}).get("pid", ""))
         table.add_row(name, pid, str(ports[name]), str(state["restarts"].get(name, 0)), sentence)
     console.print(table)
+    _show_address(home, ports)
     if not well:
         raise typer.Exit(1)
+
+
+def _show_address(home: Any, ports: dict[str, int]) -> None:
+    from fenta.embedded.processes import HOST
+
+    kept = f"   token in {home.access_file}" if home.access_file.exists() else ""
+    console.print(f"API http://{HOST}:{ports['gateway']}/v1{kept}", markup=False)
 
 
 def _state_of(name: str, state: dict[str, Any], ports: dict[str, int]) -> tuple[str, bool]:
@@ -166,8 +185,5 @@ def reset(*, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask."
     if not yes:
         typer.confirm(f"Delete everything that this stack knows, in {home.path}?", abort=True)
     end_leftovers(home)
-    # Only what is ours, in case FENTA_HOME names a folder with other things in it.
-    for name in OWN_ENTRIES:
-        entry = home.path / name
-        shutil.rmtree(entry) if entry.is_dir() else entry.unlink(missing_ok=True)
+    home.wipe()
     console.print(f"Deleted. {home.path} is as good as new.")

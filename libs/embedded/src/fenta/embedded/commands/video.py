@@ -1,0 +1,116 @@
+"""video: one's own video in one line, over the public interface."""
+
+# ruff: noqa: PLC0415  commands import what they need when they are called, so that `fenta --help` is quick
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from .console import console
+
+
+class Mood(StrEnum):
+    """What the music may be like."""
+
+    AMBIENT = "ambient"
+    UPBEAT = "upbeat"
+    DRAMATIC = "dramatic"
+    PODCAST_INTRO = "podcast_intro"
+    TRANSITION = "transition"
+
+
+class Resolution(StrEnum):
+    """How many lines the shorter side has."""
+
+    FULL = "1080p"
+    HALF = "720p"
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command()(video)
+
+
+def video(
+    topic: Annotated[str, typer.Argument(help="What it is about, such as “Why the night sky is dark”.")],
+    *,
+    seconds: Annotated[int, typer.Option("--seconds", "-s", help="How long it may be.")] = 30,
+    point: Annotated[list[str] | None, typer.Option("--point", "-p", help="A fact to tell; may be repeated.")] = None,
+    language: Annotated[str, typer.Option(help="en, fr, de, it, ar, ary.")] = "en",
+    voice: Annotated[str, typer.Option(help="Such as en_female; GET /v1/voices lists them.")] = "auto",
+    mood: Annotated[Mood, typer.Option(help="What the music is like.")] = Mood.AMBIENT,
+    music: Annotated[bool, typer.Option("--music/--no-music")] = True,
+    captions: Annotated[bool, typer.Option("--captions/--no-captions")] = True,
+    resolution: Annotated[Resolution, typer.Option(help="720p is made faster.")] = Resolution.FULL,
+    out: Annotated[Path, typer.Option(help="Where the files go.")] = Path("video"),
+    api: Annotated[str | None, typer.Option(envvar="FENTA_API_URL", help="A Fenta elsewhere.")] = None,
+    token: Annotated[str | None, typer.Option(envvar="FENTA_TOKEN", help="Its access token.")] = None,
+) -> None:
+    """Make a video and fetch its files.
+
+    It is made by the Fenta at --api, or by the one that runs here, or by one that is started for it and stopped again.
+    """
+    body = brief(
+        topic,
+        point or [],
+        seconds=seconds,
+        language=language,
+        voice=voice,
+        mood=mood if music else None,
+        captions=captions,
+        resolution=resolution,
+    )
+    make_video(body, out, api=api, token=token)
+
+
+def brief(
+    topic: str,
+    points: list[str],
+    *,
+    seconds: int = 30,
+    language: str = "en",
+    voice: str = "auto",
+    mood: str | None = Mood.AMBIENT,
+    captions: bool = True,
+    resolution: str = Resolution.FULL,
+) -> dict[str, Any]:
+    """The body of `POST /v1/video/generate`."""
+    return {
+        "topic": topic,
+        "points": points,
+        "duration_seconds": seconds,
+        "language": language,
+        "voice": {"voice_id": voice},
+        "music": {"mood": str(mood)} if mood else False,
+        "captions": {"style": "karaoke"} if captions else False,
+        "output": {"resolution": str(resolution)},
+    }
+
+
+def make_video(body: dict[str, Any], folder: Path, *, api: str | None, token: str | None) -> None:
+    """Ends with status 1 and an explanation when there is no video, with 130 when it was stopped."""
+    from fenta.embedded.client.api import Api
+    from fenta.embedded.client.production import Producer, Stopwatch
+    from fenta.embedded.home import Home
+    from fenta.embedded.supervisor import running_supervisor
+
+    from .failures import explained
+    from .signals import stop_on_signals
+    from .targets import own_home, reached
+
+    stop_on_signals()
+    home, own, watch = Home(), own_home("video"), Stopwatch()
+    logs = None if api else (home if running_supervisor(home) else own)
+    with explained(logs, "type the same command"):
+        with reached(api, token, home, own, watch) as target, Api(target.url, target.token) as client:
+            produced = Producer(client, console, watch).make(body, folder)
+        show(produced, watch)
+
+
+def show(produced: Any, watch: Any) -> None:
+    from fenta.embedded.client import report
+
+    report.show_bill(console, produced.bill)
+    report.show_files(console, produced.files)
+    report.show_phases(console, watch.phases, watch.total)
