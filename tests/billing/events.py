@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from fenta.billing import handlers
 from fenta.billing.service import BillingService
 from fenta.chassis.database import Database
-from fenta.chassis.messages import Message
+from fenta.chassis.testing import message_of
 from fenta.contracts.events import (
     Event,
     HoldRequested,
@@ -20,7 +19,7 @@ from fenta.contracts.events import (
     Source,
     UsageRecorded,
 )
-from fenta.contracts.ids import new_id, uuid7
+from fenta.contracts.ids import new_id
 
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 LOW = {"llm_tokens": 100, "kai_credits": 8, "tts_characters": 50, "render_seconds": 5}
@@ -116,15 +115,10 @@ def cancelled(org_id: str, job_id: str, usage_ids: Sequence[str] = ()) -> JobCan
     )
 
 
-def message(event: Event) -> Message[Any]:
-    record: Any = None
-    return Message(event=event, id=str(uuid7()), time="2026-11-20T09:00:00.000Z", traceparent=None, record=record)
-
-
 async def deliver(database: Database, billing: BillingService, *events: Event) -> list[tuple[str, bytes]]:
     """One batch of events in one transaction, each under a fresh id; answers the topics and bodies it published."""
     (route,) = handlers.routes(billing)
     assert route.whole is not None
     async with database.transaction() as session:
-        await route.whole(session, [message(event) for event in events])
+        await route.whole(session, [message_of(event) for event in events])
     return [(row.topic, row.value) for row in session.events]
