@@ -56,9 +56,12 @@ class StrictRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def strictly(request: Request) -> Response:
+            strict = StrictRequest(request.scope, request.receive)
             if self.body_field is not None and _has_body(request):
                 _require_json(request)
-            return await handle(StrictRequest(request.scope, request.receive))
+                # Read here, since FastAPI would hide the reason behind a sentence of its own.
+                await strict.json()
+            return await handle(strict)
 
         return strictly
 
