@@ -55,9 +55,9 @@ def _composition(script: Script, scene: Scene, used: list[str]) -> str:
     by_scene = scores(f"{scene.narration} {scene.visual_direction}")
     world = _world(script)
 
-    def rank(name: str) -> tuple[int, int, int, str]:
-        stranger = int(COMPOSITIONS[name].world != world)
-        return used.count(name), stranger, -by_scene[name], digest_of([script.title, name])
+    def rank(name: str) -> tuple[int, int, str]:
+        at_home = int(COMPOSITIONS[name].world == world)
+        return used.count(name), -(2 * by_scene[name] + at_home), digest_of([script.title, name])
 
     return min(COMPOSITIONS, key=rank)
 
