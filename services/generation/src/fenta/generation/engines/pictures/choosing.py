@@ -142,7 +142,7 @@ COMPOSITIONS: dict[str, Composition] = {
             "teal rose sand violet lagoon meadow",
             """
             question idea story layer reason frage grund come لماذا
-            كيف سؤال paper begin start end learn secret""",
+            كيف سؤال paper learn secret""",
         ),
     )
 }
