@@ -114,7 +114,7 @@ async def test_the_quota_tells_the_limit_and_what_is_left(caller: Caller) -> Non
     quotas = (await caller.get("/v1/usage/quota"))["quotas"]
     credits = quotas["kai_credits"]
     assert (credits["limit"], credits["used"], credits["held"], credits["left"]) == (50, 4, 0, 46)
-    assert credits["resets_at"] == "2026-12-20T09:00:00Z"
+    assert credits["resets_at"] == "2026-12-20T09:00:00.000Z"
     assert quotas["tts_characters"]["limit"] is None
 
 

@@ -1,12 +1,18 @@
 """Shapes of billing's answers and questions."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
 
 from fenta.billing.prices import CURRENCY
 
+
+def _written(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+Moment = Annotated[datetime, PlainSerializer(_written, return_type=str)]
 JobId = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 
 
@@ -33,7 +39,7 @@ class Balance(BaseModel):
 
 class Balances(BaseModel):
     plan: str
-    resets_at: datetime
+    resets_at: Moment
     balances: dict[str, Balance]
 
 
@@ -47,7 +53,7 @@ class HistoryLine(BaseModel):
     """One movement: `hold` reserves, `capture` takes from the hold, `release` gives back, `grant` adds."""
 
     id: str
-    created_at: datetime
+    created_at: Moment
     kind: str
     unit: str
     quantity: int
@@ -83,8 +89,8 @@ class UsageGroup(UsageTotal):
 class Usage(BaseModel):
     model_config = ConfigDict(populate_by_name=True)
 
-    since: datetime = Field(serialization_alias="from")
-    until: datetime = Field(serialization_alias="to")
+    since: Moment = Field(serialization_alias="from")
+    until: Moment = Field(serialization_alias="to")
     totals: list[UsageTotal]
     cost: Money
     group_by: str | None
@@ -98,7 +104,7 @@ class Quota(BaseModel):
     used: int
     held: int
     left: int | None
-    resets_at: datetime
+    resets_at: Moment
     overage_allowed: bool = False
 
 

@@ -13,7 +13,7 @@ from fenta.billing.models import Account
 from fenta.billing.repository import Found, Scope
 from fenta.chassis.database import Database, Session
 from fenta.chassis.messages import Message
-from fenta.chassis.telemetry import log
+from fenta.chassis.telemetry import log, trace
 from fenta.contracts.events import Event, JobEnded, JobEvent, UsageRecorded
 
 UseCase = Callable[[Books, Any], Sequence[Event]]
@@ -52,8 +52,10 @@ class BillingService:
         """Lock the books these events touch, let each event change them in its turn, and write them back."""
         books = await self._open(session, scope_of(messages))
         for message in messages:
-            for event in use_cases[type(message.event)](books[message.event.org_id], message.event):
-                session.publish(event, causation_id=message.id)
+            told = use_cases[type(message.event)](books[message.event.org_id], message.event)
+            with trace(message.traceparent):
+                for event in told:
+                    session.publish(event, causation_id=message.id)
         await self._write(session, books)
 
     async def release_due(self) -> int:

@@ -13,6 +13,7 @@ from fenta.chassis.errors import Problem
 from fenta.chassis.identity import Identity
 from fenta.chassis.messages import Message
 from fenta.chassis.tasks import Task
+from fenta.chassis.telemetry import trace
 from fenta.contracts.ids import derived_id, new_id, uuid7
 from fenta.notifier import metrics, repository, signing
 from fenta.notifier.addresses import AddressGuard, UrlRefused
@@ -61,12 +62,16 @@ class NotifierService:
 
     async def announce(self, session: Session, messages: Sequence[Message[Any]]) -> None:
         """Store what is public of these events, and a delivery for every endpoint that wants it."""
-        events = sorted(_public(messages), key=lambda event: event.id)
+        announced = {one.id: (one, message) for message in messages for one in _public(message)}
+        events = [one for _, (one, _) in sorted(announced.items())]
         await repository.add_events(session, events)
         drafts = _drafts(events, await self._endpoints_by_org(session, events))
         fresh = await repository.add_deliveries(session, drafts, utc_now())
         due = [draft for draft in drafts if draft.id in fresh and draft.state == "pending"]
-        await tasks.add(session, [Task(id=d.id, kind="delivery", org_id=d.org_id, lane=LANE) for d in due])
+        traces = {event_id: message.traceparent for event_id, (_, message) in announced.items()}
+        for traceparent, traced in _grouped(due, traces).items():
+            with trace(traceparent):
+                await tasks.add(session, [_task(draft) for draft in traced])
         if due:
             session.after_commit(self.wake)
 
@@ -204,8 +209,20 @@ def owner(org_id: str, endpoint_id: str) -> str:
     return f"{org_id}/{endpoint_id}"
 
 
-def _public(messages: Sequence[Message[Any]]) -> list[PublicEvent]:
-    return [one for message in messages for one in public_events(message.event, event_id=message.id, time=message.time)]
+def _public(message: Message[Any]) -> list[PublicEvent]:
+    return public_events(message.event, event_id=message.id, time=message.time)
+
+
+def _grouped(drafts: Sequence[Draft], traces: Mapping[str, str | None]) -> dict[str | None, list[Draft]]:
+    """By the trace of the event that started them, so that a job's trace goes on to its receivers."""
+    groups: dict[str | None, list[Draft]] = defaultdict(list)
+    for draft in drafts:
+        groups[traces[draft.event_id]].append(draft)
+    return groups
+
+
+def _task(draft: Draft) -> Task:
+    return Task(id=draft.id, kind="delivery", org_id=draft.org_id, lane=LANE)
 
 
 def _drafts(events: Sequence[PublicEvent], endpoints: Mapping[str, Sequence[Endpoint]]) -> list[Draft]:
