@@ -1,13 +1,16 @@
 """Personal access tokens: made once, kept as digests, limited by scope and by people."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import httpx
+import jwt
 import pytest
 from sqlalchemy import text
 
+from fenta.chassis.identity import Signer, new_signing_keys
 from fenta.gateway.access.secrets import digest, is_access_secret, new_access_secret
-from tests.gateway.conftest import World, bearer, make_pat, register
+from tests.gateway.conftest import KEYS, World, bearer, make_pat, register
 
 
 async def test_a_token_is_shown_once_and_works(
@@ -124,3 +127,24 @@ async def test_without_a_good_credential_nobody_comes_in(
     for path in ("/v1/me", "/v1/jobs", "/v1/assets", "/v1/webhooks/x"):
         answer = await client.get(path, headers=headers)
         assert (answer.status_code, answer.json()["code"]) == (401, code)
+
+
+async def test_only_a_living_token_of_ours_for_this_door_opens_it(
+    client: httpx.AsyncClient, signed_in: dict[str, Any]
+) -> None:
+    """A signed identity on its way to a service, an expired session, and one of another issuer are none."""
+    good = jwt.decode(signed_in["access_token"], options={"verify_signature": False})
+    signer = Signer(KEYS)
+    for change, lifetime, code in (
+        ({}, 60, None),
+        ({}, -60, "token_expired"),
+        ({"aud": "workflow"}, 60, "authentication_required"),
+        ({"iss": "https://elsewhere.example/v1"}, 60, "authentication_required"),
+        ({"sid": "sess_none"}, 60, "token_revoked"),
+        ({"sub": "user_none"}, 60, "token_revoked"),
+    ):
+        token = signer.sign(good | change, lifetime_seconds=lifetime)
+        answer = await client.get("/v1/me", headers=bearer(token))
+        assert answer.json().get("code") == code
+    stranger = Signer(new_signing_keys()).sign(good, lifetime_seconds=60)
+    assert (await client.get("/v1/me", headers=bearer(stranger))).status_code == 401

@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
+from aiohttp import web
 
 from fenta.gateway.schemas import EstimateView
 from tests.gateway.conftest import bearer, make_pat
@@ -137,9 +138,17 @@ async def test_a_retry_of_a_job_that_may_have_been_made_is_not_priced_again(
 ) -> None:
     """The first try may hold the very credits that this one would miss."""
     headers = session_headers | {"idempotency-key": "k"}
-    priced["workflow"].on("POST", "/v1/jobs", {"code": "internal_error"}, status=500)
+    status = 500
+
+    async def jobs(request: web.Request) -> web.Response:
+        dry = request.query.get("dry_run") == "true"
+        return web.json_response(UNITS if dry else {"id": "job_1"}, status=200 if dry else status)
+
+    priced["workflow"].on("POST", "/v1/jobs", jobs)
     assert (await client.post("/v1/jobs", headers=headers, json=BRIEF)).status_code == 500
     on_quote(priced, ok=False, code="insufficient_credits")
-    priced["workflow"].on("POST", "/v1/jobs", {"id": "job_1"}, status=202)
+    status = 202
     answer = await client.post("/v1/jobs", headers=headers, json=BRIEF)
     assert (answer.status_code, answer.json()) == (202, {"id": "job_1"})
+    fresh = await client.post("/v1/jobs", headers=session_headers, json=BRIEF)
+    assert fresh.status_code == 402

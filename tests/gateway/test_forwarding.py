@@ -2,10 +2,12 @@
 
 import asyncio
 import json
+from typing import Any
 
 import httpx
 import pytest
 from aiohttp import web
+from sqlalchemy import text
 
 from fenta.chassis.identity import Verifier
 from tests.gateway.conftest import PUBLIC_KEYS, World, bearer, make_pat, register
@@ -191,3 +193,19 @@ async def test_an_organisation_that_is_not_ones_own_is_refused(
         answer = await client.get("/v1/jobs", headers=headers | foreign)
         assert (answer.status_code, answer.json()["code"]) == (403, "org_mismatch")
     assert not owners["workflow"].asked
+
+
+async def test_a_member_of_two_organisations_chooses_and_a_token_cannot(
+    world: World, client: httpx.AsyncClient, owners: Owners, signed_in: dict[str, Any], session_headers: Headers
+) -> None:
+    other = (await register(client))["user"]["organisations"][0]["id"]
+    async with world.database.transaction() as session:
+        add = text("INSERT INTO member (org_id, person_id, role) VALUES (:org_id, :person_id, 'viewer')")
+        await session.execute(add, {"org_id": other, "person_id": signed_in["user"]["id"]})
+    made = await make_pat(client, session_headers, "read")
+    chosen = await client.get("/v1/jobs", headers=session_headers | {"fenta-org": other})
+    assert chosen.status_code == 200
+    identity = owners["workflow"].last().identity
+    assert (identity["org_id"], identity["role"]) == (other, "viewer")
+    refused = await client.get("/v1/jobs", headers=bearer(made["token"]) | {"fenta-org": other})
+    assert (refused.status_code, refused.json()["code"]) == (403, "org_mismatch")

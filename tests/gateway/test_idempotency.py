@@ -128,6 +128,24 @@ async def test_a_gateway_that_comes_back_lets_go_of_what_it_held(world: World, o
     assert len({asked.identity["new_id"] for asked in owners["notifier"].asked}) == 1
 
 
+async def test_a_token_made_before_a_crash_is_found_and_gets_a_secret_that_is_seen(world: World) -> None:
+    async with world.client(default_plan="free") as client:
+        headers = keyed(bearer((await register(client))["access_token"]))
+        made = []
+        for name in ("one", "two"):
+            answer = await client.post("/v1/access-tokens", headers=headers, json={"name": name, "scopes": ["read"]})
+            made.append(answer.json())
+            headers = keyed(headers, name)
+        async with world.database.transaction() as session:
+            await session.execute(text("UPDATE idempotency_key SET status = NULL, body = NULL WHERE key = 'one'"))
+        body = {"name": "two", "scopes": ["read"]}
+        again = await client.post("/v1/access-tokens", headers=keyed(headers, "one"), json=body)
+        assert again.status_code == 201
+        assert again.json()["id"] == made[1]["id"]
+        assert (await client.get("/v1/me", headers=bearer(again.json()["token"]))).status_code == 200
+        assert (await client.get("/v1/me", headers=bearer(made[1]["token"]))).status_code == 401
+
+
 async def test_a_key_lasts_a_day(
     world: World, client: httpx.AsyncClient, owners: Owners, session_headers: Headers
 ) -> None:

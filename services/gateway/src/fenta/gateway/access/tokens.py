@@ -29,15 +29,15 @@ class AccessTokens:
         """The token's row and its secret, which nobody can see again. Raises `limit_reached`."""
         _require_known(scopes)
         _require_sane(expires_at)
-        secret = new_access_secret()
+        secret, token_id = new_access_secret(), new_id("pat", value=identity.new_id)
         async with self._database.api_transaction(identity.org_id) as session:
-            there = await tokens.list_tokens(session, identity.user_id)
+            others = [token for token in await tokens.list_tokens(session, identity.user_id) if token.id != token_id]
             most = plan_named(identity.plan).access_tokens
-            if len(there) >= most:
+            if len(others) >= most:
                 raise Problem("limit_reached", f"Your plan allows {most} access tokens.", hint="Revoke one first.")
             token = await tokens.add_token(
                 session,
-                id=new_id("pat", value=identity.new_id),
+                id=token_id,
                 org_id=identity.org_id,
                 person_id=identity.user_id,
                 name=name,
