@@ -30,18 +30,22 @@ class Value(Contract):
     """What an output port holds.
 
     Inline types carry `value`; all others name an asset and the SHA-256 of its bytes. `key` selects one item of
-    a document, and `sha256` is then the digest of that item. `items` lists what an `each` edge can open.
+    a document: `sha256` is then the digest of that item, so that an edit changes one fingerprint, and
+    `document_sha256` finds the document's bytes. `items` lists what an `each` edge can open.
     """
 
     type: str
     asset_id: str | None = None
     sha256: str
     key: str | None = None
+    document_sha256: str | None = None
     items: list[Item] | None = None
     value: Any = None
 
     def item(self, item: Item) -> "Value":
-        return Value(type="scene", asset_id=self.asset_id, sha256=item.sha256, key=item.key)
+        return Value(
+            type="scene", asset_id=self.asset_id, sha256=item.sha256, key=item.key, document_sha256=self.sha256
+        )
 
 
 class KeyedValue(Contract):
