@@ -5,21 +5,29 @@ import contextlib
 import random
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from sqlalchemy import text
 
 from fenta.chassis import telemetry
 from fenta.chassis.crash import crash_point
-from fenta.chassis.database import Database
+from fenta.chassis.database import Database, is_passing
 from fenta.chassis.errors import LeaseLost, PermanentError, TransientError
 from fenta.chassis.tasks import Lease
 from fenta.chassis.telemetry import log, trace
 
-LEASE_SECONDS = 20.0
-BEAT_SECONDS = 1.0
 MOST_FAILURES = 5
 IDLE_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How long a silent worker keeps its tasks, how often it says that it lives, when a forgotten lease is freed."""
+
+    lease_seconds: float = 20.0
+    beat_seconds: float = 1.0
+    grace_seconds: float = 5.0
 
 
 class Executor(Protocol):
@@ -47,14 +55,14 @@ _CLAIM = text(
             ORDER BY priority, vt, id LIMIT :slots FOR UPDATE SKIP LOCKED))
         RETURNING id, kind, org_id, lane, job_id, payload, attempt, failures, traceparent, cancel_reason, vt
     ), mark AS (
-        INSERT INTO task_mark (lane, vt) SELECT lane, max(vt) FROM taken GROUP BY lane
+        INSERT INTO task_mark (lane, vt) SELECT lane, max(vt) FROM taken WHERE cancel_reason IS NULL GROUP BY lane
         ON CONFLICT (lane) DO UPDATE SET vt = greatest(task_mark.vt, excluded.vt)
     )
     SELECT * FROM taken ORDER BY vt
     """
 )
 _NEXT = text(
-    "SELECT extract(epoch FROM min(run_at) - now()) FROM task WHERE state = 2 AND lane = ANY(:lanes) AND run_at > now()"
+    "SELECT extract(epoch FROM min(run_at) - now()) FROM task WHERE state = 2 AND lane = ANY(:lanes)"
 )
 _ARRIVE = text(
     "INSERT INTO worker (instance_id, owner, lease_until) "
@@ -70,7 +78,31 @@ _REAP = text(
     "UPDATE task SET state = 0, owner = NULL WHERE state = 1 AND NOT EXISTS "
     "(SELECT 1 FROM worker w WHERE w.owner = task.owner AND w.lease_until > now()) RETURNING id"
 )
-_MINE = text("SELECT id, attempt, cancel_reason FROM task WHERE state = 1 AND owner = :owner")
+_HELD = text("SELECT id, attempt, owner, state, cancel_reason FROM task WHERE id = ANY(:ids)")
+# Leases whose work ended without ending them, since the database was away or the executor broke: another try follows.
+_FREE = text(
+    "UPDATE task SET state = 2, owner = NULL, failures = failures + 1, "
+    "run_at = now() + make_interval(secs => least(120, power(2, failures))) "
+    "WHERE state = 1 AND owner = :owner AND NOT id = ANY(:ids) "
+    "AND leased_at < now() - make_interval(secs => :grace) RETURNING id"
+)
+
+
+@dataclass
+class _Work:
+    """A task in hand; `reason` is why it was told to stop."""
+
+    lease: Lease
+    reason: str | None
+    running: asyncio.Task[None] | None = None
+
+    @property
+    def key(self) -> tuple[str, int]:
+        return self.lease.id, self.lease.token
+
+    def stop(self) -> None:
+        if self.running is not None:
+            self.running.cancel()
 
 
 class Workers:
@@ -85,7 +117,9 @@ class Workers:
         service: str,
         slots: Mapping[str, int],
         on_fatal: Callable[[str], None],
+        pace: Pace = Pace(),
     ) -> None:
+        self._pace = pace
         self._database = database
         self._executor = executor
         self._instance = instance_id
@@ -93,8 +127,7 @@ class Workers:
         self._on_fatal = on_fatal
         self._slots = dict(slots)
         self.owner = f"{instance_id}/{uuid.uuid4()}"
-        self._held: dict[str, tuple[Lease, asyncio.Task[None]]] = {}
-        self._stopping: dict[str, str] = {}
+        self._held: dict[tuple[str, int], _Work] = {}
         self._awake = asyncio.Event()
         for lane, count in slots.items():
             telemetry.slot_tasks.labels(service, lane).set(count)
@@ -124,7 +157,7 @@ class Workers:
 
     @property
     def _me(self) -> dict[str, Any]:
-        return {"instance": self._instance, "owner": self.owner, "lease": LEASE_SECONDS}
+        return {"instance": self._instance, "owner": self.owner, "lease": self._pace.lease_seconds}
 
     async def _patiently(self, action: Any) -> Any:
         """Repeat an action for as long as the database is away."""
@@ -154,7 +187,7 @@ class Workers:
         return IDLE_SECONDS if seconds is None else min(max(float(seconds), 0.005), IDLE_SECONDS)
 
     def _free(self, lane: str) -> int:
-        return self._slots[lane] - sum(lease.lane == lane for lease, _ in self._held.values())
+        return self._slots[lane] - sum(work.lease.lane == lane for work in self._held.values())
 
     async def _claim(self, lane: str) -> int:
         slots = self._free(lane)
@@ -179,18 +212,17 @@ class Workers:
             owner=self.owner,
             traceparent=row.traceparent,
         )
-        if row.cancel_reason:
-            self._stopping[lease.id] = row.cancel_reason
-        task = asyncio.create_task(self._work(lease), name=f"task {lease.id}")
-        self._held[lease.id] = (lease, task)
+        work = _Work(lease, row.cancel_reason)
+        self._held[work.key] = work
+        work.running = asyncio.create_task(self._work(work), name=f"task {lease.id}")
         telemetry.running_tasks.labels(self._service, lease.lane).inc()
 
-    async def _work(self, lease: Lease) -> None:
+    async def _work(self, work: _Work) -> None:
         crash_point("task.leased")
+        lease, outcome = work.lease, "lost"
         with trace(lease.traceparent, org_id=lease.org_id, job_id=lease.job_id, task_id=lease.id):
-            outcome = "lost"
             try:
-                outcome = await self._perform(lease)
+                outcome = await self._perform(work)
             except LeaseLost:
                 telemetry.leases_lost.labels(self._service, lease.lane).inc()
                 log.warning("lease.lost", token=lease.token)
@@ -198,35 +230,40 @@ class Workers:
                 outcome = "interrupted"
                 raise
             except Exception:
-                # The lease stays and runs out; another try follows.
+                outcome = "broken"
                 log.exception("task.broken")
             finally:
-                self._held.pop(lease.id, None)
-                self._stopping.pop(lease.id, None)
+                del self._held[work.key]
                 telemetry.running_tasks.labels(self._service, lease.lane).dec()
                 telemetry.task_tries.labels(self._service, lease.lane, outcome).inc()
                 self.wake()
 
-    async def _perform(self, lease: Lease) -> str:
-        if lease.id in self._stopping:
-            await self._executor.cancelled(lease, self._stopping[lease.id])
-            return "cancelled"
+    async def _perform(self, work: _Work) -> str:
+        if work.reason is not None:
+            return await self._cancelled(work.lease, work.reason)
         try:
-            await self._executor.perform(lease)
+            await self._executor.perform(work.lease)
             return "done"
         except asyncio.CancelledError:
             task = asyncio.current_task()
-            if lease.id not in self._stopping or task is None:
+            if work.reason is None or task is None:
                 raise
             task.uncancel()
-            await self._executor.cancelled(lease, self._stopping[lease.id])
-            return "cancelled"
+            return await self._cancelled(work.lease, work.reason)
         except LeaseLost:
             raise
         except Exception as error:
-            return await self._failed(lease, error)
+            return await self._failed(work.lease, error)
+
+    async def _cancelled(self, lease: Lease, reason: str) -> str:
+        await self._executor.cancelled(lease, reason)
+        return "cancelled"
 
     async def _failed(self, lease: Lease, error: Exception) -> str:
+        if is_passing(error):
+            # Not the task's fault, and nothing could be written now: the beat frees the lease.
+            log.warning("task.interrupted", error=f"{type(error).__name__}: {error}")
+            return "interrupted"
         if isinstance(error, TransientError) and lease.failures + 1 < MOST_FAILURES:
             pause = error.retry_after_seconds or random.uniform(0, min(120, 2 * 2**lease.failures))  # noqa: S311
             log.warning("task.retried", error=f"{type(error).__name__}: {error}", pause_seconds=round(pause, 1))
@@ -240,36 +277,43 @@ class Workers:
 
     async def _beat(self) -> None:
         while True:
-            await asyncio.sleep(BEAT_SECONDS)
+            await asyncio.sleep(self._pace.beat_seconds)
             await self._patiently(self._keep_leases)
 
     async def _keep_leases(self) -> None:
         """Say that we live, take back what silent workers hold, and stop what was cancelled or lost."""
+        ids = [work.lease.id for work in self._held.values()]
         async with self._database.transaction() as session:
             if await session.scalar(_BEAT, self._me) is None:
                 self._on_fatal(f"another process took over the tasks of instance {self._instance}")
                 return
-            reaped = (await session.scalars(_REAP)).all()
-            mine = {row.id: row for row in await session.execute(_MINE, {"owner": self.owner})} if self._held else {}
-        if reaped:
+            freed = (await session.scalars(_REAP)).all()
+            mine = {"ids": ids, "owner": self.owner, "grace": self._pace.grace_seconds}
+            freed = [*freed, *await session.scalars(_FREE, mine)]
+            rows = {row.id: row for row in await session.execute(_HELD, mine)} if ids else {}
+        if freed:
+            log.info("tasks.freed", count=len(freed))
             self.wake()
-        for lease, task in list(self._held.values()):
-            self._compare(lease, task, mine.get(lease.id))
+        for work in list(self._held.values()):
+            self._compare(work, rows.get(work.lease.id))
 
-    def _compare(self, lease: Lease, task: asyncio.Task[None], row: Any) -> None:
-        if row is None or row.attempt != lease.token:
-            # Either it has just ended, or somebody else has it: the fence decides, and this work is not needed.
+    def _compare(self, work: _Work, row: Any) -> None:
+        if row is None:
+            # It has just ended; or somebody else ended it, and then the fence refuses what this work writes.
             return
-        if row.cancel_reason and lease.id not in self._stopping:
-            self._stopping[lease.id] = row.cancel_reason
-            task.cancel()
+        lost = row.owner not in (self.owner, None) or (row.state == 0 and row.attempt == work.lease.token)
+        if lost:
+            work.stop()
+        elif row.cancel_reason and work.reason is None and row.attempt == work.lease.token:
+            work.reason = row.cancel_reason
+            work.stop()
 
     async def _leave(self) -> None:
         """Stop what is in hand and let others have it at once."""
-        tasks = [task for _, task in self._held.values()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        work = list(self._held.values())
+        for one in work:
+            one.stop()
+        await asyncio.gather(*(one.running for one in work if one.running), return_exceptions=True)
         with contextlib.suppress(Exception):
             async with self._database.transaction() as session:
                 await session.execute(text("DELETE FROM worker WHERE owner = :owner"), {"owner": self.owner})
