@@ -1,0 +1,37 @@
+"""A stack of its own for tests that kill."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import httpx
+import pytest
+
+from fenta.embedded.supervisor import Stack
+from tests.e2e.conftest import QUICK
+from tests.support.people import Person
+from tests.support.receiver import Receiver
+
+
+@pytest.fixture(scope="session")
+def crash_file(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Where a process that died on purpose notes that it did, so that it does so once."""
+    return str(tmp_path_factory.mktemp("crash") / "happened")
+
+
+@pytest.fixture(scope="session")
+def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with Stack(tmp_path_factory.mktemp("faulty"), settings=QUICK) as running:
+        yield running
+
+
+@pytest.fixture
+async def person(faulty: Stack) -> AsyncIterator[Person]:
+    async with httpx.AsyncClient(base_url=faulty.url, timeout=30, trust_env=False) as http:
+        yield await Person.register(http)
+
+
+@pytest.fixture
+async def receiver(person: Person) -> AsyncIterator[Receiver]:
+    async with Receiver.listening() as listening:
+        answer = await person.post("/webhooks", {"url": listening.url, "events": ["*"]})
+        assert answer.status_code == 201, answer.text
+        yield listening
