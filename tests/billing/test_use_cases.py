@@ -117,6 +117,8 @@ async def test_each_event_again_changes_nothing(database: Database, billing: Bil
 
 async def test_two_jobs_at_once_for_the_last_credits_make_one_hold(database: Database, billing: BillingService) -> None:
     org_id = org()
+    # A new account would make the others wait by itself.
+    await deliver(database, billing, created(org_id))
     need = {"kai_credits": 40}
     told = await asyncio.gather(
         *[deliver(database, billing, requested(org_id, job(), low=need, high=need)) for _ in range(8)]

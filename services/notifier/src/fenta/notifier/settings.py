@@ -41,7 +41,7 @@ class Settings(chassis.Settings, chassis.IdentitySettings):
     )
     delivery_schedule_seconds: Annotated[str, AfterValidator(_pauses)] = Field(
         ",".join(f"{pause:g}" for pause in TEN_ATTEMPTS),
-        description="pause before each attempt, the first one included",
+        description="as many attempts as numbers; pause before each",
     )
     delivery_timeout_seconds: float = Field(15, gt=0, description="how long one attempt may take, its answer included")
     delivery_slots: int = Field(64, ge=1, description="attempts at once in this process")
