@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from fenta.embedded.client.receiver import Receiver
 
 TOPIC = "Why the night sky is dark"
+# The brief brings its facts, since the offline writer knows none; each can be spoken in about five seconds.
 POINTS = [
     "In an endless, eternal universe, every line of sight would end on a star.",
     "But the universe is only about 13.8 billion years old.",
     "Light from farther away has not had time to reach us.",
     "And expansion stretches old starlight into infrared that eyes cannot see.",
-    "The glow of the young universe still fills the whole sky.",
-    "At 2.7 kelvin it shines in microwaves, so the night looks black.",
+    "The glow of the young universe still fills the sky, as microwaves at 2.7 kelvin.",
 ]
 EVENTS = ["job.*", "render.*", "asset.created"]
 WEBHOOK_SECONDS = 30.0

@@ -1,0 +1,123 @@
+"""`fenta dead-letters` on a real database: what is listed, shown, and sent again."""
+
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from aiokafka import ConsumerRecord
+from anyio.to_thread import run_sync
+from sqlalchemy import text
+from typer.testing import CliRunner
+
+from fenta.chassis.database import Database
+from fenta.chassis.dead_letters import DeadLetters
+from fenta.chassis.messages import Poison
+from fenta.contracts.topics import SERVICES
+from fenta.embedded.cli import app
+from fenta.embedded.home import Home
+from fenta.embedded.letters import NoDatabase, database_urls, find_letter, list_letters, replay_letters
+from fenta.embedded.postgres import EmbeddedPostgres
+from tests.conftest import service_url
+
+DatabaseOf = Callable[[str], Awaitable[Database]]
+HEADERS = [("ce_id", b"0192"), ("ce_type", b"job.completed.v1"), ("odd", b"\xff")]
+
+
+@pytest.fixture
+def urls(migrated: EmbeddedPostgres, fresh_database: str) -> dict[str, str]:
+    return {service: service_url(migrated, fresh_database, service) for service in SERVICES}
+
+
+@pytest.fixture
+async def store(database_of: DatabaseOf) -> Callable[..., Awaitable[UUID]]:
+    """Sets a record aside in a service and answers the letter's id."""
+
+    async def one(service: str, offset: int, value: bytes = b'{"job_id": "job_1"}') -> UUID:
+        database = await database_of(service)
+        async with database.transaction() as session:
+            await DeadLetters(service).store(session, Poison(record(offset, value), "bad_value", "No."), attempts=3)
+        async with database.transaction() as session:
+            return UUID(str((await DeadLetters(service).list(session, 1))[0]["id"]))
+
+    return one
+
+
+def record(offset: int, value: bytes) -> "ConsumerRecord[bytes, bytes]":
+    return ConsumerRecord("job.completed", 1, offset, 0, 0, b"job_1", value, None, 0, len(value), tuple(HEADERS))
+
+
+async def outbox_of(database: Database) -> list[Any]:
+    async with database.transaction() as session:
+        question = text("SELECT topic, key, value, headers FROM outbox WHERE topic NOT LIKE '%.dlq' ORDER BY id")
+        return list((await session.execute(question)).all())
+
+
+async def test_letters_of_all_services_are_listed_newest_first(urls: dict[str, str], store: Any) -> None:
+    ids = [await store("billing", 1), await store("notifier", 1), await store("billing", 2)]
+    found = await list_letters(urls, limit=10)
+    assert [letter["id"] for letter in found] == ids[::-1]
+    assert [letter["service"] for letter in found] == ["billing", "notifier", "billing"]
+    assert len(await list_letters(urls, limit=2)) == 2
+
+
+async def test_a_letter_is_found_in_whichever_service_it_is(urls: dict[str, str], store: Any) -> None:
+    letter = await find_letter(urls, await store("notifier", 7))
+    assert letter is not None
+    assert (letter["service"], letter["kafka_offset"], letter["value"]) == ("notifier", 7, b'{"job_id": "job_1"}')
+    assert await find_letter(urls, uuid4()) is None
+
+
+async def test_a_replayed_letter_lies_in_its_services_outbox_as_it_came(
+    urls: dict[str, str], store: Any, database_of: DatabaseOf
+) -> None:
+    letter_id = await store("billing", 1)
+    assert await replay_letters(urls, [letter_id, uuid4()]) == {letter_id}
+    (row,) = await outbox_of(await database_of("billing"))
+    assert (row.topic, row.key, bytes(row.value)) == ("job.completed", "job_1", b'{"job_id": "job_1"}')
+    assert row.headers["ce_id"] == "0192"
+    assert (await list_letters(urls, 1))[0]["replayed_at"] is not None
+    assert await outbox_of(await database_of("notifier")) == []
+
+
+def test_a_services_own_address_is_the_only_one(tmp_path: Path) -> None:
+    given = "postgresql://fenta_billing:secret@db:5432/fenta"
+    assert database_urls(Home(tmp_path), given, None) == {"billing": given}
+
+
+def test_an_administrators_address_gets_the_roles_of_this_stack(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    urls = database_urls(home, "postgresql://admin:secret@db:5432/fenta", "billing")
+    password = home.secrets["database_passwords"]["billing"]
+    assert urls == {"billing": f"postgresql://fenta_billing:{password}@db:5432/fenta"}
+
+
+def test_without_a_stack_and_an_address_it_is_said_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(NoDatabase, match="fenta up"):
+        database_urls(Home(tmp_path), None, None)
+
+
+async def fenta(*words: str) -> tuple[int, str]:
+    """Runs the command in a thread, since it starts a loop of its own."""
+    result = await run_sync(lambda: CliRunner().invoke(app, ["dead-letters", *words]))
+    return result.exit_code, result.output
+
+
+async def test_the_commands_speak_of_letters(urls: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", urls["render"])
+    missing = uuid4()
+    assert await fenta("list") == (0, "There are no dead letters.\n")
+    assert await fenta("replay", str(missing)) == (1, f"{missing} does not exist.\n")
+    assert "belongs to render" in (await fenta("list", "-s", "billing"))[1]
+
+
+async def test_a_letter_is_shown_as_json_with_its_value_readable(
+    urls: dict[str, str], store: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    letter_id = await store("render", 5)
+    monkeypatch.setenv("DATABASE_URL", urls["render"])
+    letter = json.loads((await fenta("show", str(letter_id)))[1])
+    assert letter["value"] == {"job_id": "job_1"}
+    assert letter["headers"]["odd"] == {"base64": "/w=="}
