@@ -131,8 +131,10 @@ def _port(port: Port) -> str:
 
 
 def settings_of(service: str) -> type[BaseSettings]:
-    found: type[BaseSettings] = import_module(f"fenta.{service}.settings").Settings
-    return found
+    """The class that the service's own module defines."""
+    module = import_module(f"fenta.{service}.settings")
+    own = [value for value in vars(module).values() if isinstance(value, type) and value.__module__ == module.__name__]
+    return next(value for value in own if issubclass(value, BaseSettings))
 
 
 def environment_example() -> str:

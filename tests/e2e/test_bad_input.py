@@ -106,7 +106,7 @@ HOSTILE = [
     "'; rm -rf / #$(reboot)`id`",
     "a:b,c;d[e]f=g\\'h%{pts}",
     "الليل مظلم لأن للكون عمرا",
-    "夜空为什么是黑暗的，因为宇宙有年龄。",
+    "夜空为什么是黑暗的因为宇宙有年龄",
     "Stars 🌟 shine ✨ and 👩‍🚀 fly",
 ]
 
@@ -119,7 +119,7 @@ async def test_hostile_points_are_words_and_nothing_else(person: Person) -> None
     assert job["status"] == "completed", job["error"]
     subtitles = next(output["url"] for output in job["outputs"] if output["name"] == "srt")
     text = (await person.http.get(subtitles)).text.replace("\n", " ")
-    for piece in ("pos(10,10)", "rm -rf", "الليل", "🌟"):
+    for piece in ("Hello", "bold", "rm -rf", "الليل", "🌟"):
         assert piece in text, piece
 
 
