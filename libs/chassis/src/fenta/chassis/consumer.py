@@ -11,11 +11,10 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import CommitFailedError, KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
-from sqlalchemy.exc import DBAPIError
 
 from fenta.chassis import inbox, telemetry
 from fenta.chassis.crash import crash_point
-from fenta.chassis.database import Database, Session
+from fenta.chassis.database import Database, Session, is_passing
 from fenta.chassis.dead_letters import DeadLetters
 from fenta.chassis.errors import PermanentError, TransientError
 from fenta.chassis.kafka import connection, security, stop_client
@@ -26,7 +25,7 @@ from fenta.contracts.events import Event
 from fenta.contracts.topics import consumed_by
 
 MAX_RECORDS = 500
-RETRY_PAUSES = (0.1, 0.5, 2.0)
+RETRY_PAUSES = (0.2, 1.0)
 OUTAGE_PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0)
 MOST_DEAD_IN_A_ROW = 20
 COMMIT_TIMEOUT_SECONDS = 15.0
@@ -79,7 +78,7 @@ class Consumer:
             try:
                 await broker.start()
                 self._watch()
-                self.connected = True
+                self.connected, pause = True, 0.2
                 log.info("consumer.started", group=self.group, topics=self.topics)
                 await asyncio.Event().wait()
             except OSError as error:  # KafkaConnectionError is one of them
@@ -171,8 +170,8 @@ class Consumer:
         for pause in (*OUTAGE_PAUSES, *([5.0] * 30)):
             try:
                 return await self._handle(records)
-            except (OSError, TransientError, DBAPIError) as error:
-                if isinstance(error, DBAPIError) and not error.connection_invalidated:
+            except Exception as error:
+                if not _is_passing(error):
                     raise
                 log.warning("batch.waiting", group=self.group, error=f"{type(error).__name__}: {error}")
             await asyncio.sleep(pause)
@@ -190,39 +189,41 @@ class Consumer:
         await self._handle_messages(messages)
         return None
 
-    async def _handle_messages(self, messages: Sequence[Message[Event]]) -> None:
+    async def _handle_messages(self, messages: Sequence[Message[Event]], *, tries: int = 0) -> None:
         """Try the batch; when it keeps failing, halve it until the culprit stands alone and is set aside."""
         if not messages:
             return
-        error = await self._try(messages)
+        # Halves of a batch that was retried are tried once; a message that stands alone gets all its tries.
+        pauses = RETRY_PAUSES if len(messages) == 1 or not tries else ()
+        error, tries = await self._try(messages, pauses, tries)
         if error is None:
             self._dead_in_a_row = 0
             telemetry.consumer_batch_messages.labels(self._service).observe(len(messages))
         elif len(messages) > 1:
             middle = len(messages) // 2
-            await self._handle_messages(messages[:middle])
-            await self._handle_messages(messages[middle:])
+            await self._handle_messages(messages[:middle], tries=tries)
+            await self._handle_messages(messages[middle:], tries=tries)
         else:
             culprit = Poison(messages[0].record, "handler_failed", f"{type(error).__name__}: {error}")
-            await self._set_aside([culprit], attempts=len(RETRY_PAUSES))
+            await self._set_aside([culprit], attempts=tries)
 
-    async def _try(self, messages: Sequence[Message[Event]]) -> Exception | None:
-        failure: Exception | None = None
-        for pause in RETRY_PAUSES:
+    async def _try(
+        self, messages: Sequence[Message[Event]], pauses: Sequence[float], tries: int
+    ) -> tuple[Exception | None, int]:
+        """What went wrong in the end, if anything, and how often these messages have been tried by now."""
+        left = list(pauses)
+        while True:
+            tries += 1
             try:
                 await self._transact(messages)
-                return None
-            except (OSError, TransientError):
-                raise
-            except PermanentError as error:
-                return error
+                return None, tries
             except Exception as error:
-                if isinstance(error, DBAPIError) and error.connection_invalidated:
+                if _is_passing(error):
                     raise
-                failure = error
+                if not left or isinstance(error, PermanentError):
+                    return error, tries
                 log.warning("batch.retried", group=self.group, error=f"{type(error).__name__}: {error}", exc_info=True)
-            await asyncio.sleep(pause)
-        return failure
+            await asyncio.sleep(left.pop(0))
 
     async def _transact(self, messages: Sequence[Message[Event]]) -> None:
         """Inbox, effects and outbox of the batch: all of it or nothing."""
@@ -265,13 +266,23 @@ class Consumer:
         self._dead_in_a_row += sum(poison.reason == "handler_failed" for poison in poisoned)
         if self._dead_in_a_row >= MOST_DEAD_IN_A_ROW:
             self._on_fatal(f"{self._dead_in_a_row} messages in a row could not be handled")
+            # The process ends now; what is left of the batch is not to blame and is read again.
+            await asyncio.Event().wait()
 
 
 async def _safe_parser(message: Any, original: Any) -> Any:
-    """FastStream drops a whole batch for one header that is null or not UTF-8; such values are emptied first."""
-    for record in message if isinstance(message, tuple) else (message,):
-        record.headers = tuple((name, value if _is_text(value) else b"") for name, value in record.headers)
-    return await original(message)
+    """FastStream drops a whole batch for one header that is null or not UTF-8; it gets to see none of them.
+
+    The records keep theirs, so that dead letters lose nothing.
+    """
+    records = message if isinstance(message, tuple) else (message,)
+    kept = [record.headers for record in records]
+    for record in records:
+        record.headers = ()
+    parsed = await original(message)
+    for record, headers in zip(records, kept, strict=True):
+        record.headers = headers
+    return parsed
 
 
 async def _whole_message(message: KafkaMessage) -> KafkaMessage:
@@ -279,8 +290,5 @@ async def _whole_message(message: KafkaMessage) -> KafkaMessage:
     return message
 
 
-def _is_text(value: bytes | None) -> bool:
-    try:
-        return value is not None and bool(value.decode() or True)
-    except UnicodeDecodeError:
-        return False
+def _is_passing(error: Exception) -> bool:
+    return isinstance(error, TransientError) or is_passing(error)

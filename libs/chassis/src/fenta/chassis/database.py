@@ -5,8 +5,11 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 
+import asyncpg
 from sqlalchemy import MetaData, text
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import DateTime
@@ -21,6 +24,24 @@ NAMING = {
     "fk": "fk_%(table_name)s_%(column_0_N_name)s",
     "pk": "pk_%(table_name)s",
 }
+
+
+# Lost connections, too many of them, shutdown and start of the server, and transactions that got in each other's way.
+PASSING_SQLSTATES = ("08", "53", "57P", "25006", "40001", "40P01")
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether the same transaction may well succeed later: the server is away, or two transactions collided."""
+    if isinstance(error, (ConnectionError, TimeoutError, PoolTimeout)):
+        return True
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated or _sqlstate(error.orig).startswith(PASSING_SQLSTATES)
+    # What happens while connecting reaches us in the driver's own words.
+    return isinstance(error, asyncpg.PostgresError) and _sqlstate(error).startswith(PASSING_SQLSTATES)
+
+
+def _sqlstate(error: BaseException | None) -> str:
+    return getattr(error, "sqlstate", None) or ""
 
 
 class Base(DeclarativeBase):

@@ -29,6 +29,10 @@ _GET = text("SELECT * FROM dead_letter WHERE id = :id")
 _REPLAYED = text("UPDATE dead_letter SET replayed_at = now() WHERE id = :id")
 
 
+# A record on the dead-letter topic carries the value up to this size; the table holds it whole.
+LARGEST_TOLD_BYTES = 128 * 1024
+
+
 class DeadLetters:
     """The dead letters of one service."""
 
@@ -46,7 +50,7 @@ class DeadLetters:
                 "partition": record.partition,
                 "offset": record.offset,
                 "reason": poison.reason,
-                "error": poison.error,
+                "error": _without_nul(poison.error),
                 "attempts": attempts,
                 "key": record.key,
                 "headers": json.dumps(_readable(record.headers)),
@@ -85,7 +89,7 @@ class DeadLetters:
             OutboxRow(
                 event_id=str(uuid7()),
                 topic=letter["topic"],
-                key=(letter["key"] or b"").decode(errors="replace"),
+                key=_key(letter["key"]),
                 value=letter["value"] or b"",
                 headers=headers,
             )
@@ -97,25 +101,38 @@ class DeadLetters:
         record = poison.record
         headers = {
             "reason": poison.reason,
-            "error": poison.error[:500],
+            "error": _without_nul(poison.error)[:500],
             "topic": record.topic,
             "partition": str(record.partition),
             "offset": str(record.offset),
             "attempts": str(attempts),
         }
-        key = (record.key or b"").decode(errors="replace")
-        return OutboxRow(str(uuid7()), f"{self._service}.dlq", key, record.value or b"", headers)
+        value = record.value or b""
+        if len(value) > LARGEST_TOLD_BYTES:
+            headers["omitted_bytes"], value = str(len(value)), b""
+        return OutboxRow(str(uuid7()), f"{self._service}.dlq", _key(record.key), value, headers)
+
+
+def _key(key: bytes | None) -> str:
+    return _without_nul((key or b"").decode(errors="replace"))
+
+
+def _without_nul(text: str) -> str:
+    """Postgres stores every character but this one."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def _readable(headers: Sequence[tuple[str, bytes | None]]) -> dict[str, Any]:
-    """Text where it is UTF-8; else the bytes in base64, so that nothing is lost."""
-    return {name: _text(value) for name, value in headers}
+    """Text where Postgres can hold it; else the bytes in base64, so that nothing is lost."""
+    return {_without_nul(name): _text(value) for name, value in headers}
 
 
 def _text(value: bytes | None) -> Any:
     if value is None:
         return None
     try:
-        return value.decode()
+        if b"\0" not in value:
+            return value.decode()
     except UnicodeDecodeError:
-        return {"base64": base64.b64encode(value).decode()}
+        pass
+    return {"base64": base64.b64encode(value).decode()}

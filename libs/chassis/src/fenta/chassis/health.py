@@ -32,8 +32,9 @@ Probe = Callable[[], Awaitable[Check]]
 class Health:
     """The checks of one process."""
 
-    def __init__(self, service: str) -> None:
+    def __init__(self, service: str, *, stuck_seconds: float = LOOP_STUCK_SECONDS) -> None:
         self.service = service
+        self._stuck_seconds = stuck_seconds
         self._probes: dict[str, Probe] = {}
         self._since: dict[str, tuple[State, str]] = {}
         self._last_tick = time.monotonic()
@@ -70,7 +71,7 @@ class Health:
         return {"status": check.state, "since": since, "sentence": check.sentence}
 
     async def livez(self, _request: Request) -> Response:
-        stuck = time.monotonic() - self._last_tick > LOOP_STUCK_SECONDS
+        stuck = time.monotonic() - self._last_tick > self._stuck_seconds
         return JSONResponse({"status": "stuck" if stuck else "ok"}, status_code=503 if stuck else 200)
 
     async def readyz(self, request: Request) -> Response:

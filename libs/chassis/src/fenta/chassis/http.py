@@ -1,11 +1,11 @@
 """The HTTP side of a service: strict bodies, problem documents, request ids, limits, and who asks."""
 
-import difflib
 import json
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from typing import Any
 
+import asyncpg
 import structlog
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -13,12 +13,15 @@ from fastapi.responses import JSONResponse, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fenta.chassis import telemetry
-from fenta.chassis.errors import Finding, Problem, TransientError
+from fenta.chassis.database import is_passing
+from fenta.chassis.errors import Problem, TransientError
+from fenta.chassis.findings import invalid
 from fenta.chassis.identity import HEADER, Identity, Verifier
 from fenta.chassis.telemetry import log, trace
 from fenta.contracts.ids import new_id
@@ -57,7 +60,7 @@ class StrictRoute(APIRoute):
 
         async def strictly(request: Request) -> Response:
             strict = StrictRequest(request.scope, request.receive)
-            if self.body_field is not None and _has_body(request):
+            if self.body_field is not None and _has_body(request) and await strict.body():
                 _require_json(request)
                 # Read here, since FastAPI would hide the reason behind a sentence of its own.
                 await strict.json()
@@ -121,13 +124,15 @@ def create_app(service: str, *, verifier: Verifier | None = None, body_limit: in
     app = FastAPI(title=f"Fenta {service}", version="1", docs_url=None, redoc_url=None, openapi_url="/openapi.json")
     app.router.route_class = StrictRoute
     app.state.service = service
-    app.state.verifier = verifier
+    app.state.verifier = verifier or Verifier(None)
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(TransientError, _on_away)
-    app.add_exception_handler(OSError, _on_away)
-    app.add_exception_handler(DBAPIError, _on_database)
+    for passing in (ConnectionError, TimeoutError, PoolTimeout):
+        app.add_exception_handler(passing, _on_away)
+    for maybe in (DBAPIError, asyncpg.PostgresError):
+        app.add_exception_handler(maybe, _on_database)
     app.add_middleware(Manners, service=service, body_limit=body_limit)
     return app
 
@@ -171,7 +176,7 @@ async def _on_away(request: Request, error: Exception) -> Response:
 
 
 async def _on_database(request: Request, error: Exception) -> Response:
-    if isinstance(error, DBAPIError) and error.connection_invalidated:
+    if is_passing(error):
         return await _on_away(request, error)
     raise error
 
@@ -179,39 +184,8 @@ async def _on_database(request: Request, error: Exception) -> Response:
 async def _on_invalid(request: Request, error: Exception) -> Response:
     if not isinstance(error, RequestValidationError):
         raise error
-    return problem_response(request, invalid(error.errors(), body=error.body))
-
-
-def invalid(errors: Any, *, body: Any = None) -> Problem:
-    """All mistakes of a request at once, each with a JSON pointer."""
-    findings = [_finding(mistake, body) for mistake in errors]
-    code = "unknown_field" if all(finding.code == "unknown_field" for finding in findings) else "validation_failed"
-    words = "; ".join(f"{finding.pointer}: {finding.detail}" for finding in findings[:3])
-    return Problem(code, words[:500], errors=findings)
-
-
-KINDS = {"missing": "required", "extra_forbidden": "unknown_field", "enum": "enum", "literal_error": "enum"}
-
-
-def _finding(mistake: Mapping[str, Any], body: Any) -> Finding:
-    place = [str(part) for part in mistake["loc"]]
-    root = place[:1] if place[:1] in (["query"], ["path"], ["header"]) else []
-    pointer = "#/" + "/".join(place if root else place[1:] if place[:1] == ["body"] else place)
-    kind = mistake["type"]
-    detail = mistake["msg"]
-    if kind == "extra_forbidden":
-        detail = f"There is no field {place[-1]}."
-        nearest = difflib.get_close_matches(place[-1], mistake.get("ctx", {}).get("known", []), n=1)
-        detail += f" Did you mean {nearest[0]}?" if nearest else ""
-    return Finding(pointer=pointer, code=KINDS.get(kind, _family(kind)), detail=detail)
-
-
-def _family(kind: str) -> str:
-    if kind.endswith("_type") or kind.endswith("_parsing"):
-        return "type"
-    if "too_short" in kind or "too_long" in kind:
-        return "length"
-    return "range" if "than" in kind or "multiple" in kind else "format"
+    field = getattr(request.scope.get("route"), "body_field", None)
+    return problem_response(request, invalid(error.errors(), model=field.field_info.annotation if field else None))
 
 
 class Manners:
@@ -234,12 +208,12 @@ class Manners:
         return None
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        started, status = time.perf_counter(), 500
+        started, status, answering = time.perf_counter(), 500, False
 
         async def answer(message: Message) -> None:
-            nonlocal status
+            nonlocal status, answering
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status, answering = message["status"], True
                 _dress(message, scope["request_id"])
             await send(message)
 
@@ -247,6 +221,8 @@ class Manners:
             await self._limited(scope, receive, answer)
         except Exception as error:
             log.exception("request.broken", error=f"{type(error).__name__}: {error}")
+            if answering:
+                raise  # half an answer is out: the connection is cut, so that nobody takes it for whole
             await _broken(scope, answer)
         finally:
             self._note(scope, status, time.perf_counter() - started)

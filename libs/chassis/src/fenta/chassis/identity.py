@@ -93,7 +93,9 @@ class Verifier:
         """The claims. Raises `token_expired` or `authentication_required`."""
         try:
             key = self._keys[jwt.get_unverified_header(token).get("kid", "")]
-            claims: dict[str, Any] = jwt.decode(token, key, algorithms=[ALGORITHM], audience=audience, leeway=5)
+            claims: dict[str, Any] = jwt.decode(
+                token, key, algorithms=[ALGORITHM], audience=audience, leeway=5, options={"require": ["exp", "aud"]}
+            )
         except jwt.ExpiredSignatureError as error:
             raise Problem("token_expired", "The token has expired.", hint="Refresh it.") from error
         except (jwt.InvalidTokenError, KeyError) as error:

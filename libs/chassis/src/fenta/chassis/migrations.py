@@ -50,6 +50,7 @@ CREATE TABLE task (
 ) WITH (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_cost_delay = 0);
 CREATE INDEX ix_task_ready ON task (lane, priority, vt, id) WHERE state IN (0, 2);
 CREATE INDEX ix_task_later ON task (run_at) WHERE state = 2;
+CREATE INDEX ix_task_owner ON task (owner) WHERE state = 1;
 CREATE INDEX ix_task_job_id ON task (job_id);
 CREATE TABLE task_clock (org_id text NOT NULL, lane text NOT NULL, vt bigint NOT NULL, PRIMARY KEY (org_id, lane));
 CREATE TABLE task_mark (lane text PRIMARY KEY, vt bigint NOT NULL);

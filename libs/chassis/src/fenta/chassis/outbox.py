@@ -9,12 +9,15 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from fenta.chassis.errors import PermanentError
 from fenta.chassis.telemetry import traceparent
 from fenta.contracts.events import Event
 from fenta.contracts.ids import uuid7
 from fenta.contracts.topics import TOPICS
 
 CONTENT_TYPE = "application/json"
+# Kafka takes a million bytes; one row above that would keep all behind it from being sent.
+LARGEST_EVENT_BYTES = 900_000
 
 
 @dataclass(frozen=True)
@@ -30,12 +33,15 @@ def outbox_row(event: Event, *, source: str, causation_id: str | None = None, ev
     """An event as it will stand on the wire: CloudEvents 1.0 in Kafka's binary mode."""
     if source not in TOPICS[event.topic].producers:
         raise ValueError(f"{source} must not publish {event.topic}; see fenta.contracts.topics")
+    value = event.model_dump_json(by_alias=True).encode()
+    if len(value) > LARGEST_EVENT_BYTES:
+        raise PermanentError(f"a {event.topic} of {len(value)} bytes is too large; put what is large into an asset")
     identifier = event_id or str(uuid7())
     return OutboxRow(
         event_id=identifier,
         topic=event.topic,
         key=event.key,
-        value=event.model_dump_json(by_alias=True).encode(),
+        value=value,
         headers=_headers(event, identifier, source, causation_id),
     )
 
@@ -69,7 +75,6 @@ async def insert_outbox(session: AsyncSession, rows: Sequence[OutboxRow]) -> Non
 
 
 def _columns(rows: Sequence[OutboxRow]) -> dict[str, list[Any]]:
-
     return {
         "event_id": [row.event_id for row in rows],
         "topic": [row.topic for row in rows],

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
 from sqlalchemy import text
 
 from fenta.chassis import telemetry
@@ -22,6 +23,7 @@ from fenta.contracts.events import Event
 BATCH_ROWS = 500
 SEND_TIMEOUT_SECONDS = 60.0
 IDLE_SECONDS = 1.0
+PING_SECONDS = 2.0
 LOSSY_EVENTS = 2000
 
 _LOCK = text("SELECT pg_try_advisory_xact_lock(hashtext('outbox:' || current_schema()))")
@@ -77,6 +79,17 @@ class Relay:
         telemetry.outbox_rows.labels(self._service).set(rows)
         telemetry.outbox_oldest_seconds.labels(self._service).set(float(oldest))
         return rows, float(oldest)
+
+    async def reaches_kafka(self) -> bool:
+        """Whether Kafka answers now: an idle relay would not notice that it is away."""
+        if self._producer is None:
+            return False
+        try:
+            async with asyncio.timeout(PING_SECONDS):
+                await self._producer.client.fetch_all_metadata()
+        except (KafkaError, TimeoutError):
+            return False
+        return True
 
     async def _sleep(self) -> None:
         with contextlib.suppress(TimeoutError):

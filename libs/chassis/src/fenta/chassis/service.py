@@ -41,6 +41,7 @@ class Service:
         self._exit_code = 0
         self.workers: Workers | None = None
         self.health.add("postgres", self._postgres)
+        self.health.add("kafka", self._kafka)
         self.health.add("outbox", self._outbox)
 
     def consume(self, routes: Sequence[Route], *, lossy: bool = False) -> None:
@@ -126,6 +127,11 @@ class Service:
         async with self.database.engine.connect() as connection:
             await connection.execute(text("SELECT 1 FROM inbox LIMIT 1"))
         return Check("ok", "Postgres answers.")
+
+    async def _kafka(self) -> Check:
+        if await self.relay.reaches_kafka():
+            return Check("ok", "Kafka answers.")
+        return Check("degraded", "Kafka does not answer; events wait in the outbox.")
 
     async def _outbox(self) -> Check:
         rows, oldest = await self.relay.state()

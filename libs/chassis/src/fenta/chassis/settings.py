@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -19,10 +20,14 @@ def _addresses(text: str) -> str:
     return text
 
 
-class Settings(BaseSettings):
-    """What every service needs."""
+class FromEnvironment(BaseSettings):
+    """How all settings are read: an empty variable is as good as none."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
+
+
+class Settings(FromEnvironment):
+    """What every service needs."""
 
     environment: Literal["local", "staging", "production"] = Field("local", description="where this runs")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="least level that is logged")
@@ -48,13 +53,13 @@ class Settings(BaseSettings):
         return [address.strip() for address in self.kafka_bootstrap_servers.split(",")]
 
 
-class IdentitySettings(BaseSettings):
+class IdentitySettings(FromEnvironment):
     """For services behind the gateway."""
 
     identity_public_keys: str | None = Field(None, description="JSON of Ed25519 public keys by key id; without it 401")
 
 
-class StorageSettings(BaseSettings):
+class StorageSettings(FromEnvironment):
     """For services that read or write objects."""
 
     aws_region: str = Field("us-east-1", description="region of the bucket")
@@ -70,22 +75,38 @@ SettingsType = TypeVar("SettingsType", bound=BaseSettings)
 
 def load(settings: type[SettingsType]) -> SettingsType:
     """Read the environment. Any setting may be given as `NAME_FILE`; mistakes end the process with exit code 78."""
+    found, mistakes = _from_files(settings)
     try:
-        return settings(**_from_files(settings))
+        loaded = settings(**found)
     except ValidationError as error:
-        for problem in error.errors(include_url=False, include_input=False):
-            name = "_".join(str(part) for part in problem["loc"]).upper()
-            print(f"{name}: {problem['msg']}", file=sys.stderr)  # noqa: T201  logging is not set up yet
+        mistakes |= _told(error, known=mistakes)
+    if mistakes:
+        for name, sentence in mistakes.items():
+            print(f"{name}: {sentence}", file=sys.stderr)  # noqa: T201  logging is not set up yet
         sys.exit(EX_CONFIG)
+    return loaded
 
 
-def _from_files(settings: type[BaseSettings]) -> dict[str, Any]:
-    found = {}
+def _from_files(settings: type[BaseSettings]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Values by field, and mistakes by the name of the setting."""
+    found, mistakes = {}, {}
     for name in settings.model_fields:
         path = os.environ.get(f"{name.upper()}_FILE")
         if path and not os.environ.get(name.upper()):
-            found[name] = Path(path).read_text().strip()
-    return found
+            try:
+                found[name] = Path(path).read_text().strip()
+            except (OSError, UnicodeDecodeError) as error:
+                mistakes[name.upper()] = f"{path} cannot be read: {getattr(error, 'strerror', None) or 'not text'}"
+    return {name: value for name, value in found.items() if value}, mistakes
+
+
+def _told(error: ValidationError, known: Mapping[str, str]) -> dict[str, str]:
+    """What is wrong with each setting, never what it holds; what is known of one already is not told twice."""
+    found = {}
+    for problem in error.errors(include_url=False, include_input=False):
+        name = "_".join(str(part) for part in problem["loc"]).upper()
+        found[name] = problem["msg"]
+    return {name: sentence for name, sentence in found.items() if name not in known}
 
 
 CommaList = Annotated[list[str], NoDecode]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import boto3
+from boto3.exceptions import Boto3Error
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -83,12 +84,11 @@ class Storage:
 
     async def sweep(self, *, living: set[str], older_than_seconds: float = 3600) -> int:
         """Delete temporary objects whose task is not among the living; answers how many."""
-        prefix = f"tmp/{self._service}/"
-        listed = await self._call("list", lambda: self._client.list_objects_v2(Bucket=self._bucket, Prefix=prefix))
+        listed = await self._call("list", lambda: self._listed(f"tmp/{self._service}/"))
         now = time.time()
         dead = [
             entry["Key"]
-            for entry in listed.get("Contents", [])
+            for entry in listed
             if entry["Key"].split("/")[2] not in living and now - entry["LastModified"].timestamp() > older_than_seconds
         ]
         for key in dead:
@@ -101,6 +101,10 @@ class Storage:
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _listed(self, prefix: str) -> list[dict[str, Any]]:
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
+        return [entry for page in pages for entry in page.get("Contents", [])]
 
     def _reading(self, arguments: dict[str, Any]) -> Callable[[], bytes]:
         def read() -> bytes:
@@ -125,7 +129,7 @@ class Storage:
         except ClientError as error:
             outcome = str(error.response.get("Error", {}).get("Code"))
             raise _translated(error, outcome) from error
-        except (BotoCoreError, OSError) as error:
+        except (BotoCoreError, Boto3Error, OSError) as error:
             outcome = "unreachable"
             raise TransientError(f"object storage: {error}") from error
         finally:

@@ -111,8 +111,10 @@ _ADD = text(
     """
 )
 
+# A waiting task comes to the front, so that its worker answers for it at once.
 _CANCEL = text(
-    "UPDATE task SET cancel_reason = coalesce(cancel_reason, :reason) WHERE id = ANY(:ids) RETURNING id, state"
+    "UPDATE task SET cancel_reason = coalesce(cancel_reason, :reason), priority = -1, "
+    "run_at = least(run_at, now()) WHERE id = ANY(:ids) RETURNING id"
 )
 _OF_JOB = text("SELECT id FROM task WHERE job_id = :job_id")
 

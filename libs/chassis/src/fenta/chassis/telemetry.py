@@ -16,7 +16,11 @@ from prometheus_client import Counter, Gauge, Histogram
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 _TRACEPARENT = re.compile(r"^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$")
-_SECRET = re.compile(r"(fenta_(?:pat|rt)_|whsec_|eyJ[\w-]{8,}\.)[\w.+/=-]+|(X-Amz-Signature=)[0-9a-f]+")
+_SECRET = re.compile(
+    r"(fenta_(?:pat|rt)_|whsec_|[rs]k_(?:live|test)_|eyJ[\w-]{8,}\.|[Bb]earer |X-Amz-Signature=)[\w.+/=~-]+"
+)
+_PASSWORD = re.compile(r"(://[^\s:/@]*:)[^\s/@]+(?=@)")
+_SECRET_NAMES = re.compile(r"(?i)password|secret|token$|authorization|api_?key")
 
 traceparent: ContextVar[str | None] = ContextVar("traceparent", default=None)
 
@@ -105,9 +109,19 @@ def _common(service: str, environment: str) -> structlog.typing.Processor:
 
 def _hide_secrets(_logger: Any, _name: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     for key, value in line.items():
-        if isinstance(value, str):
-            line[key] = _SECRET.sub(lambda match: f"{match[1] or match[2]}…", value)
+        line[key] = _hidden(key, value)
     return line
+
+
+def _hidden(key: str, value: Any) -> Any:
+    """The value without what nobody should read in a log: by its look, or by the name it stands under."""
+    if isinstance(value, str):
+        return "…" if value and _SECRET_NAMES.search(key) else _PASSWORD.sub(r"\1…", _SECRET.sub(r"\1…", value))
+    if isinstance(value, dict):
+        return {name: _hidden(str(name), item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_hidden(key, item) for item in value]
+    return value
 
 
 def valid_traceparent(text: str | None) -> str | None:

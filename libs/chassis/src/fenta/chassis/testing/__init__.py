@@ -42,7 +42,9 @@ def message_of(event: Event, *, event_id: str | None = None) -> Message[Any]:
     """A message around an event."""
     identifier = event_id or str(uuid7())
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
-    return Message(event=event, id=identifier, time=now, traceparent=None, record=record_of(event, event_id=identifier))
+    source = TOPICS[event.topic].producers[0]
+    record = record_of(event, event_id=identifier)
+    return Message(event=event, id=identifier, source=source, time=now, traceparent=None, record=record)
 
 
 async def deliver(database: Database, routes: Sequence[Route], *events: Event) -> None:
