@@ -19,7 +19,16 @@ from tests.render.media import SMALL, Shelf, bindings, timeline
 
 
 def children() -> list[psutil.Process]:
-    return [child for child in psutil.Process().children(recursive=True) if child.status() != psutil.STATUS_ZOMBIE]
+    """Workers and encoders of this process; other tests may have left a database running."""
+    family = psutil.Process().children(recursive=True)
+    return [child for child in family if child.status() != psutil.STATUS_ZOMBIE and _renders(child)]
+
+
+def _renders(process: psutil.Process) -> bool:
+    try:
+        return "ffmpeg" in process.name() or "fenta.render.worker" in process.cmdline()
+    except psutil.NoSuchProcess:
+        return False
 
 
 class Watch:
@@ -175,13 +184,13 @@ async def test_a_full_disk_is_worth_another_try(shelf: Shelf, tmp_path: Path, mo
 
 async def test_a_killed_worker_is_worth_another_try(shelf: Shelf, tmp_path: Path) -> None:
     watch = Watch()
-    before = set(psutil.Process().children())
+    before = set(children())
     document = long_film(shelf)
     task = asyncio.create_task(
         render(document, sources=shelf.files, canvas=SMALL, folder=tmp_path / "out", on_progress=watch)
     )
     await watch.started.wait()
-    worker = next(process for process in psutil.Process().children() if process not in before)
+    worker = next(process for process in children() if process not in before)
     worker.kill()
     with pytest.raises(RenderInterrupted) as caught:
         await task

@@ -58,13 +58,13 @@ class Card:
         return self.top + ((len(self.lines) - 1) * LEADING + 1.37) * self.em
 
 
-def styles(clip: OverlayClip, canvas: Canvas, em: float) -> tuple[Style, Style, Style]:
-    """Of the large type, of the shadow under it, of the small type."""
-    unit = canvas.width / 1000
-    large = Style(f"{clip.id}Large", fonts.DISPLAY, em, outline=3 * unit, outline_colour=INK, spacing=-em * 0.012)
-    shade = Style(f"{clip.id}Shade", fonts.DISPLAY, em, colour="#000000", outline_colour="#000000", outline=8 * unit)
-    small = Style(f"{clip.id}Small", fonts.TEXT, DETAIL_EM * canvas.width, colour=INK)
-    return large, Style(**{**vars(shade), "spacing": large.spacing}), small
+def styles(clip: OverlayClip, canvas: Canvas, em: float) -> tuple[Style, Style]:
+    """Of the large type and of the small one."""
+    outline = 6 * canvas.width / 1000
+    large = Style(
+        f"{clip.id}Large", fonts.DISPLAY, em, outline=outline, outline_colour=INK, spacing=round(-em * 0.012, 2)
+    )
+    return large, Style(f"{clip.id}Small", fonts.TEXT, DETAIL_EM * canvas.width, colour=INK)
 
 
 def card(clip: OverlayClip, canvas: Canvas, accent: str) -> Card:
@@ -129,15 +129,15 @@ def _line(one: Card, index: int, line: str, fps: int, centred: bool) -> Iterator
     y = one.top + index * one.em * LEADING
     rise = f"\\move({x:.1f},{y + 34 * one.unit:.1f},{x:.1f},{y:.1f},0,300)\\fad(220,{_leaves(one)})"
     mark = RIGHT_TO_LEFT_MARK if one.right_to_left else ""
-    large, shade, _ = styles(one.clip, one.canvas, one.em)
-    for style, layer, blur in ((shade, 2, 14 * one.unit), (large, 4, 0.6 * one.unit)):
-        tags = f"{{\\an{alignment}{rise}\\blur{blur:.1f}}}"
-        yield Event(*_span(one, fps, delay), style.name, tags + mark + marked_up(line, style), layer=layer)
+    style, _ = styles(one.clip, one.canvas, one.em)
+    # The blurred outline is all the shadow there is: a layer of its own would cost as much as all captions.
+    tags = f"{{\\an{alignment}{rise}\\blur{4 * one.unit:.1f}}}"
+    yield Event(*_span(one, fps, delay), style.name, tags + mark + marked_up(line, style), layer=4)
 
 
 def _pill(one: Card, fps: int) -> Iterator[Event]:
     """The call to action: dark type on a rounded field of the accent colour."""
-    _, _, style = styles(one.clip, one.canvas, one.em)
+    _, style = styles(one.clip, one.canvas, one.em)
     padding = style.em * 0.85
     lines = wrap(one.clip.detail, face=style.face, max_width=(one.width - 2 * padding) / style.em)
     widest = max(fonts.width(line, style.face) for line in lines) * style.em

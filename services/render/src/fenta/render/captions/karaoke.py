@@ -32,12 +32,14 @@ class CaptionStyle:
 
     @property
     def text(self) -> Style:
-        return Style("Caption", fonts.CAPTION, self.em, outline=self.em * 0.075, outline_colour="#0A0C12")
+        return Style("Caption", fonts.CAPTION, self.em, outline=round(self.em * 0.075, 2), outline_colour="#0A0C12")
 
     @property
     def shade(self) -> Style:
         """The soft shadow under the text, a layer of its own so that the highlight never redraws it."""
-        return replace(self.text, name="Shade", colour="#000000", outline_colour="#000000", outline=self.em * 0.13)
+        return replace(
+            self.text, name="Shade", colour="#000000", outline_colour="#000000", outline=round(self.em * 0.13, 2)
+        )
 
     @property
     def max_width(self) -> float:

@@ -42,9 +42,10 @@ class Shading:
         depths = self.depths(frame_number, brightness)
         if depths:
             maps = _maps(depths, frame.width, frame.height)
-            for plane, (gain, offset) in zip(frame.planes(), maps, strict=True):
-                cv2.multiply(plane, gain, dst=plane, scale=1 / 255)
-                cv2.add(plane, offset, dst=plane)
+            for plane, (top, gain, offset) in zip(frame.planes(), maps, strict=True):
+                rows = plane[top : top + len(gain)]
+                cv2.multiply(rows, gain, dst=rows, scale=1 / 255)
+                cv2.add(rows, offset, dst=rows)
 
     def depths(self, frame_number: int, brightness: float) -> Depths:
         """A dark picture is darkened less: text stands out on it as it is, and nobody wants to look at black."""
@@ -71,8 +72,8 @@ def _presence(card: OverlayClip, now_ms: float) -> float:
 
 
 @lru_cache(maxsize=4)
-def _maps(depths: Depths, width: int, height: int) -> tuple[tuple[Plane, Plane], ...]:
-    """Factor (of 255) and offset for every pixel of every plane."""
+def _maps(depths: Depths, width: int, height: int) -> tuple[tuple[int, Plane, Plane], ...]:
+    """For every plane its first shaded row, and the factor (of 255) and offset of the pixels from there on."""
     gain = _gain(depths, height)
     luma = _map(gain, width, BLACK)
     chroma = _map(gain[::2], width // 2, NEUTRAL)
@@ -95,8 +96,10 @@ def _bump(y: NDArray[np.float64], centre: float, reach: float) -> NDArray[np.flo
     return bump
 
 
-def _map(gain: NDArray[np.float64], width: int, rest: int) -> tuple[Plane, Plane]:
-    factor = np.round(gain * 255)
+def _map(gain: NDArray[np.float64], width: int, rest: int) -> tuple[int, Plane, Plane]:
+    shaded = np.flatnonzero(gain < 1)
+    top, bottom = int(shaded[0]), int(shaded[-1]) + 1
+    factor = np.round(gain[top:bottom] * 255)
     offset = np.round(rest * (255 - factor) / 255)
     columns = np.ones((1, width), np.uint8)
-    return factor.astype(np.uint8)[:, None] * columns, offset.astype(np.uint8)[:, None] * columns
+    return top, factor.astype(np.uint8)[:, None] * columns, offset.astype(np.uint8)[:, None] * columns
