@@ -114,7 +114,7 @@ COMPOSITIONS: dict[str, Composition] = {
             "living cells under a microscope",
             "rose lagoon meadow violet teal",
             """
-            cell heart brain body blood virus bacteri gene micro zell herz gehirn körper cœur coeur cerveau
+            cell heart brain body blood virus bacteri gene microb microsc zell herz gehirn körper cœur coeur cerveau
             corps cuor cervell corpo خلي قلب دماغ جسم health medic chemi atom molek""",
         ),
         _composition(
