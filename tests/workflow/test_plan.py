@@ -16,7 +16,8 @@ from fenta.contracts.events import (
     StepCompleted,
     StepFailed,
 )
-from fenta.workflow.plan import CancelAsked, Progressed, Refused, StepSucceeded, Woken
+from fenta.workflow.plan import CancelAsked, Facts, Progressed, Refused, StepSucceeded, Woken
+from fenta.workflow.plan.settle import eta_ms
 from tests.workflow.makers import Stage, brief, make_job, shown
 
 
@@ -274,3 +275,17 @@ def test_the_start_is_told_once() -> None:
     stage.finish()
 
     assert len([event for event in stage.events if isinstance(event, JobStarted)]) == 1
+
+
+def test_the_time_left_goes_by_a_long_step_at_the_end() -> None:
+    stage = Stage(make_job())
+    stage.authorize()
+    while "render" not in stage.requests:
+        stage.happen(*[stage.success(request) for request in stage.open_requests()])
+    render = stage.requests["render"]
+
+    stage.happen(Progressed(render.step_id, 0))
+    stage.now += timedelta(seconds=19)
+    stage.happen(Progressed(render.step_id, 20))
+
+    assert eta_ms(stage.job, Facts(now=stage.now)) == 80_000

@@ -1,6 +1,7 @@
 """At the end of a plan: has the job ended, how far is it, and what must be told."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from fenta.contracts.events import (
@@ -195,11 +196,21 @@ def current_step(job: Job) -> str | None:
 
 
 def eta_ms(job: Job, facts: Facts) -> int | None:
-    """From the pace so far; None while there is none."""
+    """From the pace so far; None while there is none.
+
+    Weights are those of providers, so a long step at the end, such as a render, knows better by its own pace.
+    """
     if job.final or not job.started_at or job.progress < 3:
         return None
-    elapsed = (facts.now - job.started_at).total_seconds()
-    return round(elapsed * (100 - job.progress) / job.progress * 1000)
+    own = [_pace_ms(step.progressed_at, step.progress, facts) for step in job.in_flight]
+    return max(_pace_ms(job.started_at, job.progress, facts), *own, 0)
+
+
+def _pace_ms(began_at: datetime | None, progress: int, facts: Facts) -> int:
+    """How long the rest takes if it goes on as before; 0 while too little is done to tell."""
+    if began_at is None or progress < 3:
+        return 0
+    return round((facts.now - began_at).total_seconds() * (100 - progress) / progress * 1000)
 
 
 __all__ = ["Snapshot", "current_step", "eta_ms", "outputs_of", "settle"]
