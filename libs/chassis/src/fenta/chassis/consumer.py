@@ -1,8 +1,10 @@
 """One Kafka consumer per service: a batch is one transaction of inbox, effects and outbox, then it is acknowledged."""
 
 import asyncio
+import contextlib
 import logging
 import time
+import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,7 +14,7 @@ from aiokafka.errors import CommitFailedError, KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 
-from fenta.chassis import inbox, telemetry
+from fenta.chassis import inbox, names, telemetry
 from fenta.chassis.crash import crash_point
 from fenta.chassis.database import Database, Session, is_passing
 from fenta.chassis.dead_letters import DeadLetters
@@ -29,6 +31,7 @@ RETRY_PAUSES = (0.2, 1.0)
 OUTAGE_PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0)
 MOST_DEAD_IN_A_ROW = 20
 COMMIT_TIMEOUT_SECONDS = 15.0
+BEAT_SECONDS = 1.0
 
 Records = Sequence["ConsumerRecord[bytes, bytes]"]
 
@@ -59,6 +62,8 @@ class Consumer:
         self._dead_in_a_row = 0
         self._by_event = {event: route for route in routes for event in route.events}
         self.group = f"{service}.live" if lossy else service
+        self.member = f"{self.group}.{settings.instance_id}"
+        self._owner = f"{self.member}/{uuid.uuid4()}"
         self.topics = self._topics()
         self.last_poll = time.monotonic()
         self.connected = False
@@ -71,7 +76,8 @@ class Consumer:
         return sorted(wanted)
 
     async def run(self) -> None:
-        """Consume until cancelled; starts anew with a fresh client until Kafka is there."""
+        """Consume until cancelled or replaced; starts anew with a fresh client until Kafka is there."""
+        await self._take_name()
         pause = 0.2
         while True:
             broker = self._broker()
@@ -80,7 +86,7 @@ class Consumer:
                 self._watch()
                 self.connected, pause = True, 0.2
                 log.info("consumer.started", group=self.group, topics=self.topics)
-                await asyncio.Event().wait()
+                return await self._keep_name()
             except OSError as error:  # KafkaConnectionError is one of them
                 log.warning("consumer.waiting", group=self.group, error=str(error))
             except Exception as error:
@@ -90,6 +96,25 @@ class Consumer:
                 await stop_client(broker)
             await asyncio.sleep(pause)
             pause = min(pause * 2, 5)
+
+    async def _take_name(self) -> None:
+        while True:
+            try:
+                async with self._database.transaction() as session:
+                    return await names.take(session, self.member, self._owner, lease_seconds=BEAT_SECONDS)
+            except Exception as error:
+                log.warning("consumer.waiting", group=self.group, error=f"{type(error).__name__}: {error}")
+            await asyncio.sleep(BEAT_SECONDS)
+
+    async def _keep_name(self) -> None:
+        """Look now and then whether another process has come under our name; then this one ends."""
+        ours = True
+        while ours:
+            await asyncio.sleep(BEAT_SECONDS)
+            with contextlib.suppress(Exception):  # the database is away: whether we are still wanted will show
+                async with self._database.transaction() as session:
+                    ours = await names.keep(session, self.member, self._owner, lease_seconds=BEAT_SECONDS)
+        self._on_fatal(f"another process goes by the name {self.member} now")
 
     def _broker(self) -> KafkaBroker:
         arguments = connection(self._settings)
@@ -117,7 +142,7 @@ class Consumer:
             batch_timeout_ms=10,
             group_id=self.group,
             # A killed process that comes back keeps its partitions instead of waiting for its own session to end.
-            group_instance_id=f"{self.group}.{self._settings.instance_id}",
+            group_instance_id=self.member,
             auto_offset_reset="latest" if self._lossy else "earliest",
             session_timeout_ms=session_ms,
             heartbeat_interval_ms=min(3000, session_ms // 3),
@@ -142,7 +167,7 @@ class Consumer:
             except KafkaError as error:
                 # The client knows no error of its own for a member whose instance id another process has taken.
                 if not error.retriable:
-                    self._on_fatal(f"Kafka no longer takes {self.group}.{self._settings.instance_id}: {error!r}")
+                    self._on_fatal(f"Kafka no longer takes {self.member}: {error!r}")
                 raise
 
         consumer.getmany = getmany

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import text
 
-from fenta.chassis import telemetry
+from fenta.chassis import names, telemetry
 from fenta.chassis.crash import crash_point
 from fenta.chassis.database import Database, is_passing
 from fenta.chassis.errors import LeaseLost, PermanentError, TransientError
@@ -61,18 +61,7 @@ _CLAIM = text(
     SELECT * FROM taken ORDER BY vt
     """
 )
-_NEXT = text(
-    "SELECT extract(epoch FROM min(run_at) - now()) FROM task WHERE state = 2 AND lane = ANY(:lanes)"
-)
-_ARRIVE = text(
-    "INSERT INTO worker (instance_id, owner, lease_until) "
-    "VALUES (:instance, :owner, now() + make_interval(secs => :lease)) "
-    "ON CONFLICT (instance_id) DO UPDATE SET owner = excluded.owner, lease_until = excluded.lease_until"
-)
-_BEAT = text(
-    "UPDATE worker SET lease_until = now() + make_interval(secs => :lease) "
-    "WHERE instance_id = :instance AND owner = :owner RETURNING owner"
-)
+_NEXT = text("SELECT extract(epoch FROM min(run_at) - now()) FROM task WHERE state = 2 AND lane = ANY(:lanes)")
 # Tasks of workers that fell silent, and of earlier lives of workers that came back, are free again.
 _REAP = text(
     "UPDATE task SET state = 0, owner = NULL WHERE state = 1 AND NOT EXISTS "
@@ -150,14 +139,10 @@ class Workers:
 
     async def _register(self) -> None:
         async with self._database.transaction() as session:
-            await session.execute(_ARRIVE, self._me)
+            await names.take(session, self._instance, self.owner, lease_seconds=self._pace.lease_seconds)
             freed = (await session.scalars(_REAP)).all()
         if freed:
             log.info("tasks.reclaimed", count=len(freed))
-
-    @property
-    def _me(self) -> dict[str, Any]:
-        return {"instance": self._instance, "owner": self.owner, "lease": self._pace.lease_seconds}
 
     async def _patiently(self, action: Any) -> Any:
         """Repeat an action for as long as the database is away."""
@@ -284,7 +269,7 @@ class Workers:
         """Say that we live, take back what silent workers hold, and stop what was cancelled or lost."""
         ids = [work.lease.id for work in self._held.values()]
         async with self._database.transaction() as session:
-            if await session.scalar(_BEAT, self._me) is None:
+            if not await names.keep(session, self._instance, self.owner, lease_seconds=self._pace.lease_seconds):
                 self._on_fatal(f"another process took over the tasks of instance {self._instance}")
                 return
             freed = (await session.scalars(_REAP)).all()

@@ -1,0 +1,127 @@
+"""What tests of the chassis share: a broker of their own, a database with a table for notes, and running parts."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fenta.chassis.consumer import Consumer
+from fenta.chassis.database import Database, open_database
+from fenta.chassis.messages import Route
+from fenta.chassis.relay import Relay
+from fenta.contracts.events import OrgCreated
+from fenta.contracts.ids import new_id
+from fenta.embedded.postgres import EmbeddedPostgres
+from fenta.embedded.topics import create_topics
+from tests.conftest import service_url
+from tests.support.broker import BrokerProcess
+from tests.support.bus import Bus, settings_for
+from tests.support.part import NOTES
+from tests.support.processes import PartProcess
+
+
+def org_created(slug: str, org_id: str = "org_1") -> OrgCreated:
+    return OrgCreated(org_id=org_id, slug=slug, owner_user_id=new_id("user"))
+
+
+@pytest.fixture
+async def bus(tmp_path: Path) -> AsyncIterator[Bus]:
+    """A broker that only this test uses, so that groups of the same name do not meet; it may be killed."""
+    process = BrokerProcess(tmp_path / "broker")
+    process.start()
+    await create_topics(process.servers, partitions_max=3, replication=1)
+    yield Bus(process)
+    process.stop()
+
+
+@pytest.fixture
+def url(migrated: EmbeddedPostgres, fresh_database: str) -> str:
+    """Billing's address in a database of the test's own."""
+    return service_url(migrated, fresh_database, "billing")
+
+
+@pytest.fixture
+async def database(url: str) -> AsyncIterator[Database]:
+    """Billing's database, with a table for notes."""
+    async with open_database(url, service="billing") as database:
+        async with database.engine.begin() as connection:
+            await connection.exec_driver_sql(NOTES)
+        yield database
+
+
+Start = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
+
+
+@pytest.fixture
+async def start() -> AsyncIterator[Start]:
+    """Run parts beside the test; they end with it, in reverse order."""
+    async with AsyncExitStack() as stack:
+
+        def begin(work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+            task = asyncio.create_task(work)
+            stack.push_async_callback(ended, task)
+            return task
+
+        yield begin
+
+
+async def ended(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    await asyncio.wait({task})
+
+
+class Fatal(list[str]):
+    """What a part said when it wanted its process to end."""
+
+    def __call__(self, reason: str) -> None:
+        self.append(reason)
+
+
+@pytest.fixture
+def fatal() -> Iterator[Fatal]:
+    """Nothing fatal happens, unless the test takes it out of here."""
+    said = Fatal()
+    yield said
+    assert said == []
+
+
+@pytest.fixture
+def consume(url: str, bus: Bus, database: Database, fatal: Fatal, start: Start) -> Callable[..., Consumer]:
+    """Let billing read these routes."""
+
+    def begin(*routes: Route, instance_id: str = "0", service: str = "billing", lossy: bool = False) -> Consumer:
+        settings = settings_for(url, bus.broker.servers, instance_id=instance_id)
+        consumer = Consumer(
+            service=service, database=database, settings=settings, routes=routes, on_fatal=fatal, lossy=lossy
+        )
+        start(consumer.run())
+        return consumer
+
+    return begin
+
+
+@pytest.fixture
+async def relay(url: str, bus: Bus, database: Database, start: Start) -> Relay:
+    """Billing's relay, running."""
+    relay = Relay(database=database, settings=settings_for(url, bus.broker.servers), service="billing")
+    start(relay.run())
+    return relay
+
+
+@pytest.fixture
+def spawn(url: str, bus: Bus, database: Database, tmp_path: Path) -> Iterator[Callable[..., PartProcess]]:
+    """Processes of the small service; those that still run are killed at the end."""
+    made: list[PartProcess] = []
+
+    def new(instance_id: str = "0") -> PartProcess:
+        settings = settings_for(url, bus.broker.servers, instance_id=instance_id)
+        made.append(PartProcess(settings, tmp_path / f"part{len(made)}.log"))
+        return made[-1]
+
+    yield new
+    for process in made:
+        if process.running:
+            process.end()
