@@ -280,7 +280,8 @@ def test_steps_are_named_by_the_interface_and_else_by_their_key() -> None:
 
 def test_a_skipped_step_is_not_told_of_and_a_reused_one_is() -> None:
     seen = board()
-    assert seen.take(step(1, "completed", status="skipped")) == []
+    assert [change.small for change in seen.take(step(1, "completed", status="skipped"))] == [True]
+    assert seen.take(step(1, "progress", progress=40)) == []
     assert [change.kind for change in seen.take(step(2, "completed", reused=True))] == ["reused"]
 
 

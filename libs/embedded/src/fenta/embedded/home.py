@@ -20,6 +20,8 @@ OWN_ENTRIES = (
     "postgres",
     "broker",
     "objectstore",
+    "engines",
+    "work",
     "logs",
     "secrets.json",
     "access.json",

@@ -25,7 +25,10 @@ class StepLine:
 
 @dataclass(frozen=True)
 class Change:
-    """One thing that changed: `kind` is began, moved, done, reused, failed, or job. A small one is not worth a line."""
+    """One thing that changed: `kind` is began, moved, done, reused, skipped, failed, or job.
+
+    A small one is not worth a line.
+    """
 
     kind: str
     sentence: str
@@ -72,6 +75,8 @@ class Board:
 
     def _step_moved(self, message: Json) -> list[Change]:
         step, new = self._step(message)
+        if step.over:
+            return []
         passed = message["progress"] // QUARTER > step.progress // QUARTER
         step.progress = max(step.progress, message["progress"])
         if new:
@@ -80,9 +85,9 @@ class Board:
 
     def _step_completed(self, message: Json) -> list[Change]:
         step = self._end(message)
-        if message.get("status") == "skipped":
-            return []
-        return [Change("reused" if message.get("reused") else "done", step.name, message["step_id"])]
+        skipped = message.get("status") == "skipped"
+        kind = "skipped" if skipped else "reused" if message.get("reused") else "done"
+        return [Change(kind, step.name, message["step_id"], small=skipped)]
 
     def _step_failed(self, message: Json) -> list[Change]:
         step = self._end(message)

@@ -6,10 +6,12 @@ from typing import Protocol, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TaskID, TextColumn
+from rich.table import Column
 from rich.text import Text
 
 from .board import Board, Change, spoken
 
+NAME_WIDTH = 34
 MARKS = {"done": "[green]✓[/green]", "reused": "[cyan]=[/cyan]", "failed": "[red]✗[/red]"}
 
 
@@ -71,14 +73,14 @@ class LiveView:
         self._board = board
         self._progress = Progress(
             SpinnerColumn(),
-            TextColumn("{task.description}", markup=False),
+            TextColumn("{task.description}", markup=False, table_column=Column(width=NAME_WIDTH, no_wrap=True)),
             BarColumn(bar_width=30),
             TextColumn("{task.percentage:>3.0f} %"),
             Left(board),
             console=console,
             transient=True,
         )
-        self._job = self._progress.add_task(title[:40], total=100)
+        self._job = self._progress.add_task(title, total=100)
         self._lines: dict[str, TaskID] = {}
 
     def __enter__(self) -> Self:
@@ -99,10 +101,12 @@ class LiveView:
 
     def _show_step(self, change: Change, step_id: str) -> None:
         step = self._board.steps[step_id]
-        if step.over:
+        if change.kind == "skipped":
+            self._leave(step_id)
+        elif step.over:
             self._leave(step_id)
             line = Text.from_markup(f"  {MARKS[change.kind]} ")
-            self._console.print(line.append(f"{change.sentence:<42} {step.seconds:6.1f} s"))
+            self._console.print(line.append(f"{change.sentence:<{NAME_WIDTH}} {step.seconds:6.1f} s"))
         elif step_id not in self._lines:
             self._lines[step_id] = self._progress.add_task(f"  {step.name}", total=100, completed=step.progress)
         else:
@@ -122,4 +126,4 @@ class Left(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         left = self._board.seconds_left() if task.id == 0 else None
-        return Text(f"about {spoken(left)} left" if left else "")
+        return Text(f"about {spoken(left)} left" if left and left >= 1 else "")
