@@ -190,7 +190,7 @@ async def test_a_killed_worker_is_worth_another_try(shelf: Shelf, tmp_path: Path
         render(document, sources=shelf.files, canvas=SMALL, folder=tmp_path / "out", on_progress=watch)
     )
     await watch.started.wait()
-    worker = next(process for process in children() if process not in before)
+    worker = next(process for process in children() if process not in before and "ffmpeg" not in process.name())
     worker.kill()
     with pytest.raises(RenderInterrupted) as caught:
         await task

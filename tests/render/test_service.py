@@ -254,7 +254,7 @@ async def test_a_stopped_process_gives_its_film_to_the_next(parts: Parts, shelf:
 async def test_a_request_that_ends_its_workers_is_given_up(parts: Parts, shelf: Shelf) -> None:
     await parts.deliver(await film_request(parts, shelf))
     async with parts.database.transaction() as session:
-        await session.execute(text("UPDATE task SET attempt = 5"))
+        await session.execute(text("UPDATE task SET attempt = 10"))
     async with parts.working():
         (failed,) = await answered(parts)
     assert isinstance(failed, StepFailed)

@@ -22,6 +22,10 @@ class RenderInterrupted(TransientError):
         self.code, self.message, self.hint = code, message, hint
 
 
+class TookTooLong(PermanentError):
+    """The step's time is over; a second try would not be quicker."""
+
+
 @dataclass(frozen=True)
 class Fault:
     """One thing that is wrong with a timeline or a finished file."""

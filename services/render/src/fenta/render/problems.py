@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from fenta.chassis.errors import Problem as Refusal
 from fenta.chassis.errors import TransientError
 from fenta.contracts.events import Problem
-from fenta.render.errors import CheckFailed, RenderInterrupted, RenderRefused
+from fenta.render.errors import CheckFailed, RenderInterrupted, RenderRefused, TookTooLong
 
 
 def problem_of(error: BaseException, step_key: str) -> Problem:
@@ -36,9 +36,9 @@ def _fits(error: BaseException, problem: Problem) -> bool:
 
 
 # The first kind that fits speaks; what nobody expected says nothing of itself.
-_OTHERS: tuple[tuple[type[BaseException], Problem], ...] = (
+_OTHERS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], Problem], ...] = (
     (
-        TimeoutError,
+        TookTooLong,
         Problem(
             class_="timeout",
             code="timeout",
@@ -60,7 +60,7 @@ _OTHERS: tuple[tuple[type[BaseException], Problem], ...] = (
         Problem(class_="invalid", code="input_invalid", message="An input of the step is not what its type says."),
     ),
     (
-        TransientError,
+        (TransientError, OSError),
         Problem(
             class_="transient",
             code="service_unavailable",

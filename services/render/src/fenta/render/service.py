@@ -19,7 +19,7 @@ from fenta.contracts.timeline import Canvas, Timeline
 from fenta.render import answers, metrics, problems
 from fenta.render.answers import Stored, Times
 from fenta.render.engine import OnProgress, Rendered
-from fenta.render.errors import RenderRefused, TimelineRefused
+from fenta.render.errors import RenderRefused, TimelineRefused, TookTooLong
 from fenta.render.materials import Materials, canvas_of, render_params
 from fenta.render.models import Render, Stop
 from fenta.render.progress import Publish, Reporter
@@ -28,7 +28,7 @@ from fenta.render.template import compile_short
 from fenta.render.timeline import faults, source_hashes
 
 # A request that its workers have not survived so often is not handed to another one.
-MOST_HANDOVERS = 5
+MOST_HANDOVERS = 10
 
 
 class Engine(Protocol):
@@ -93,11 +93,17 @@ class RenderService:
         request = await self._begin(lease)
         reporter = Reporter(request, self._publish_lossy)
         reporter.begin()
-        async with asyncio.timeout(request.timeout_seconds):
-            if request.node_type == "Edit.Timeline":
-                await self._cut(lease, request)
-            else:
-                await self._render(lease, request, reporter)
+        try:
+            async with asyncio.timeout(request.timeout_seconds) as limit:
+                if request.node_type == "Edit.Timeline":
+                    await self._cut(lease, request)
+                else:
+                    await self._render(lease, request, reporter)
+        except TimeoutError as error:
+            # Others are a network's, and worth another try.
+            if not limit.expired():
+                raise
+            raise TookTooLong(f"more than {request.timeout_seconds} s") from error
 
     async def note_failure(self, lease: Lease, error: Exception) -> None:
         """Keep what one try came to; the answer will list all of them."""
