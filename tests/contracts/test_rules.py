@@ -1,6 +1,9 @@
 """Pure rules of the contracts: ids, digests, references, ports, units, routes, topics."""
 
 import uuid
+from importlib import import_module
+from inspect import signature
+from unittest.mock import MagicMock
 
 import pytest
 from hypothesis import given
@@ -11,7 +14,7 @@ from fenta.contracts.digest import canonical_json, digest_of
 from fenta.contracts.documents import Script, Segment, decode, encode, items_of
 from fenta.contracts.events import EVENTS
 from fenta.contracts.routes import owner_of
-from fenta.contracts.topics import SERVICES, TOPICS
+from fenta.contracts.topics import SERVICES, TOPICS, consumed_by
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -138,6 +141,18 @@ def test_a_scripts_scenes_are_hook_segments_and_outro() -> None:
 )
 def test_a_path_belongs_to_the_service_of_its_prefix(path: str, owner: str | None) -> None:
     assert owner_of(path) == owner
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_consumer_in_the_table_does_consume(service: str) -> None:
+    handlers = import_module(f"fenta.{service}.handlers")
+    found = set()
+    for name in ("routes", "live_routes"):
+        if make := getattr(handlers, name, None):
+            parts = [MagicMock()] * len(signature(make).parameters)
+            found |= {event.topic for route in make(*parts) for event in route.events}
+
+    assert found == {topic.name for lossy in (False, True) for topic in consumed_by(service, lossy=lossy)}
 
 
 def test_every_event_has_a_topic_and_every_topic_an_event() -> None:

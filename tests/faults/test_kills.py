@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import psutil
 import pytest
@@ -76,17 +76,15 @@ async def _partitions(reader: AIOKafkaConsumer, topic: str) -> set[int]:
 async def test_a_service_killed_with_unread_records(
     faulty: Stack, person: Person, receiver: Receiver, service: str
 ) -> None:
-    process = psutil.Process(faulty.pids()[service])
+    job_id = ""
     if service in ("workflow", "gateway"):
         # These must take the request first; they freeze once work is under way.
         job_id = await person.make_video()
         await until(lambda: holds_a_task(faulty, "generation"), seconds=60)
-        process.suspend()
-    else:
-        process.suspend()
-        job_id = await person.make_video()
-    await until(lambda: _positive(lag(faulty, service)), seconds=60)
-    faulty.kill(service, stay_down=True)
+    with frozen(faulty, service):
+        job_id = job_id or await person.make_video()
+        await until(lambda: _positive(lag(faulty, service)), seconds=60)
+        faulty.kill(service, stay_down=True)
     unread = await lag(faulty, service)
 
     await asyncio.to_thread(faulty.restart, service)
@@ -94,6 +92,18 @@ async def test_a_service_killed_with_unread_records(
     assert unread > 0
     await assert_all_is_well(faulty, person, job_id, receiver)
     await until(lambda: _zero(lag(faulty, service)), seconds=60)
+
+
+@contextlib.contextmanager
+def frozen(stack: Stack, service: str) -> Iterator[None]:
+    """The process stands still inside; afterwards it goes on, unless it is gone."""
+    process = psutil.Process(stack.pids()[service])
+    process.suspend()
+    try:
+        yield
+    finally:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.resume()
 
 
 async def _positive(count: "asyncio.Future[int] | object") -> bool:

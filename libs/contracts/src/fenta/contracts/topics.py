@@ -44,7 +44,7 @@ TOPICS: dict[str, Topic] = {
         _topic("hold.requested", "workflow", "billing"),
         _topic("job.started", "workflow", "gateway notifier"),
         _topic("job.progressed", "workflow", "gateway", days=1),
-        _topic("job.waiting", "workflow", "gateway notifier"),
+        _topic("job.waiting", "workflow", "gateway"),
         _topic("job.completed", "workflow", "billing gateway notifier"),
         _topic("job.failed", "workflow", "billing gateway notifier"),
         _topic("job.cancelled", "workflow", "billing gateway notifier"),
@@ -57,8 +57,8 @@ TOPICS: dict[str, Topic] = {
         _topic("asset.generated", "generation render workflow", "workflow gateway notifier", 24),
         _topic("render.completed", "render", "workflow gateway notifier"),
         _topic("usage.recorded", "generation render", "billing", 24, 35),
-        _topic("budget.exceeded", "billing", "workflow gateway", 3, 90),
-        _topic("org.created", "gateway", "billing workflow", 3, 90),
+        _topic("budget.exceeded", "billing", "gateway", 3, 90),
+        _topic("org.created", "gateway", "billing", 3, 90),
     )
 }
 

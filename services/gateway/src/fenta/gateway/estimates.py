@@ -1,5 +1,6 @@
 """What a job would take and cost: the workflow knows the units, billing knows prices and what is left."""
 
+import asyncio
 import json
 from dataclasses import replace
 from typing import Any
@@ -9,9 +10,11 @@ from fenta.chassis.http import read_json
 from fenta.chassis.identity import Identity
 from fenta.chassis.telemetry import log
 from fenta.contracts.problems import PROBLEMS
-from fenta.gateway.forwarding.owners import Answer, Owners
+from fenta.gateway.forwarding.owners import Answer, Owners, away
 
 CURRENCY = "USD"
+# The hold decides anyway, so nobody waits long for a price.
+QUOTE_SECONDS = 3.0
 JSON_TYPE = {"content-type": "application/json", "accept": "application/json"}
 
 
@@ -54,14 +57,18 @@ class Estimates:
             "max_cost_micros": _max_cost(body),
         }
         ours = replace(identity, scopes=("*",), new_id=None)
-        return await self._owners.ask(
-            "billing",
-            "POST",
-            "/internal/quote",
-            identity=ours,
-            headers=_headers(identity),
-            body=json.dumps(question).encode(),
-        )
+        try:
+            async with asyncio.timeout(QUOTE_SECONDS):
+                return await self._owners.ask(
+                    "billing",
+                    "POST",
+                    "/internal/quote",
+                    identity=ours,
+                    headers=_headers(identity),
+                    body=json.dumps(question).encode(),
+                )
+        except TimeoutError as error:
+            raise away("billing") from error
 
 
 def _headers(identity: Identity) -> dict[str, str]:
