@@ -27,10 +27,13 @@ async def test_an_event_is_told_with_the_transaction(database_of: DatabaseOf) ->
 async def test_a_rolled_back_transaction_tells_nothing(database_of: DatabaseOf) -> None:
     database = await database_of("gateway")
 
-    with pytest.raises(RuntimeError, match="on purpose"):
+    async def fail() -> None:
         async with database.transaction() as session:
             session.publish(org_created("org_1"))
             raise RuntimeError("on purpose")
+
+    with pytest.raises(RuntimeError, match="on purpose"):
+        await fail()
 
     assert await told(database) == []
 
@@ -53,6 +56,7 @@ async def test_the_api_path_cannot_write_for_another_organisation(database_of: D
         async with database.api_transaction("org_1") as session:
             await session.execute(
                 text(
-                    "INSERT INTO task (id, kind, org_id, lane, priority, vt, payload) VALUES ('x','k','org_2','l',1,1,'{}')"
+                    "INSERT INTO task (id, kind, org_id, lane, priority, vt, payload) "
+                    "VALUES ('x', 'k', 'org_2', 'l', 1, 1, '{}')"
                 )
             )

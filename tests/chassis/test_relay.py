@@ -1,0 +1,170 @@
+"""The relay: events reach Kafka in order per key, at least once, and wait in the outbox while Kafka is away."""
+
+import asyncio
+import signal
+from collections import defaultdict
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import text
+
+from fenta.chassis.database import Database, open_database
+from fenta.chassis.errors import PermanentError
+from fenta.chassis.outbox import outbox_row
+from fenta.chassis.relay import LOSSY_EVENTS, Relay
+from fenta.chassis.testing import told
+from fenta.contracts.events import BudgetExceeded, JobProgressed, OrgCreated
+from tests.chassis.conftest import Start, org_created
+from tests.conftest import until
+from tests.support.bus import Bus, settings_for
+from tests.support.processes import PartProcess
+
+
+def exceeded(org_id: str, number: int) -> BudgetExceeded:
+    return BudgetExceeded(
+        org_id=org_id, scope="org", unit="kai_credits", over=number, limit_micros=0, spent_micros=0
+    )  # fmt: skip
+
+
+async def publish(database: Database, *events: BudgetExceeded) -> None:
+    async with database.transaction() as session:
+        for event in events:
+            session.publish(event)
+
+
+async def outbox_rows(database: Database) -> int:
+    async with database.engine.connect() as connection:
+        return int(await connection.scalar(text("SELECT count(*) FROM outbox")) or 0)
+
+
+async def empty(database: Database) -> bool:
+    return await outbox_rows(database) == 0
+
+
+async def test_events_of_one_key_arrive_in_the_order_they_were_told(bus: Bus, database: Database, relay: Relay) -> None:
+    for number in range(20):
+        await publish(database, *(exceeded(f"org_{key}", number) for key in range(5)))
+
+    records = await bus.read("budget.exceeded", 100)
+
+    by_key = defaultdict(list)
+    for record in records:
+        by_key[record.key].append(BudgetExceeded.model_validate_json(record.value or b"").over)
+    assert set(map(tuple, by_key.values())) == {tuple(range(20))}
+    assert len(by_key) == 5
+    await until(lambda: empty(database))
+
+
+async def test_a_record_carries_what_cloudevents_asks_for(bus: Bus, database: Database, relay: Relay) -> None:
+    await publish(database, exceeded("org_7", 1))
+
+    (record,) = await bus.read("budget.exceeded", 1)
+
+    headers = {name: value.decode() for name, value in record.headers}
+    assert headers["ce_specversion"] == "1.0"
+    assert headers["ce_type"] == "budget.exceeded.v1"
+    assert headers["ce_source"] == "fenta/billing"
+    assert headers["ce_orgid"] == "org_7"
+    assert headers["content-type"] == "application/json"
+    assert record.key == b"org_7"
+
+
+async def test_rows_wait_while_kafka_is_away_and_are_sent_when_it_returns(
+    url: str, bus: Bus, database: Database, start: Start
+) -> None:
+    relay = Relay(database=database, settings=settings_for(url, bus.broker.servers), service="billing")
+    start(relay.run())
+    await publish(database, exceeded("org_1", 0))
+    await until(lambda: empty(database))
+    bus.broker.kill()
+
+    await publish(database, *(exceeded("org_1", number) for number in range(1, 50)))
+    assert not await relay.reaches_kafka()
+    assert (await relay.state())[0] == 49
+    await asyncio.to_thread(bus.broker.start)
+
+    records = await bus.read("budget.exceeded", 50)
+    numbers = [BudgetExceeded.model_validate_json(record.value or b"").over for record in records]
+    assert numbers == list(range(50))
+    await until(lambda: empty(database))
+    assert await relay.reaches_kafka()
+
+
+async def test_killed_between_send_and_delete_it_sends_twice_under_one_id(
+    bus: Bus, database: Database, spawn: Callable[..., PartProcess]
+) -> None:
+    await publish(database, exceeded("org_1", 1))
+    part = spawn()
+    part.launch(FENTA_CRASH_POINT="relay.sent")
+    assert await part.died() == -signal.SIGKILL
+    assert await outbox_rows(database) == 1
+
+    part.launch()
+
+    first, second = await bus.read("budget.exceeded", 2)
+    assert dict(first.headers)["ce_id"] == dict(second.headers)["ce_id"]
+    await until(lambda: empty(database))
+
+
+async def test_two_relays_of_one_service_send_each_event_once(
+    url: str, bus: Bus, database: Database, start: Start
+) -> None:
+    async with open_database(url, service="billing") as other:
+        for each in (database, other):
+            settings = settings_for(url, bus.broker.servers)
+            relay = Relay(database=each, settings=settings, service="billing")
+            running = start(relay.run())
+        for number in range(30):
+            await publish(database if number % 2 else other, exceeded("org_1", number))
+        await until(lambda: empty(database))
+        running.cancel()
+        await asyncio.wait({running})
+
+    records = await bus.read("budget.exceeded", 30)
+    numbers = [BudgetExceeded.model_validate_json(record.value or b"").over for record in records]
+    assert numbers == list(range(30))
+    assert await bus.ends("budget.exceeded") == 30
+
+
+def progressed(number: int) -> JobProgressed:
+    return JobProgressed.model_validate(
+        {"org_id": "o", "job_id": "j", "status": "running", "phase": "RUNNING", "progress": number, "spent": {}}
+    )
+
+
+async def test_of_live_numbers_the_oldest_are_dropped_while_kafka_is_away(
+    url: str, bus: Bus, database: Database, start: Start
+) -> None:
+    bus.broker.stop()
+    relay = Relay(database=database, settings=settings_for(url, bus.broker.servers), service="workflow")
+    start(relay.run())
+    for number in range(LOSSY_EVENTS + 10):
+        relay.publish_lossy(progressed(0 if number < 10 else 1 + number % 100))
+    await asyncio.to_thread(bus.broker.start)
+
+    records = await bus.read("job.progressed", LOSSY_EVENTS)
+
+    assert await bus.ends("job.progressed") == LOSSY_EVENTS
+    assert all(JobProgressed.model_validate_json(record.value or b"").progress for record in records)
+
+
+async def test_a_lossy_event_needs_no_transaction_and_a_lasting_one_does(database: Database) -> None:
+    relay = Relay(database=database, settings=settings_for("postgresql://u@h/d", "h:1"), service="billing")
+    with pytest.raises(ValueError, match="must not be lost"):
+        relay.publish_lossy(exceeded("org_1", 1))
+
+
+def test_a_service_cannot_publish_what_belongs_to_another() -> None:
+    with pytest.raises(ValueError, match=r"billing must not publish org\.created"):
+        outbox_row(org_created("ada"), source="billing")
+
+
+def test_an_event_too_large_for_kafka_is_refused_before_it_blocks_the_outbox() -> None:
+    with pytest.raises(PermanentError, match="too large"):
+        outbox_row(OrgCreated(org_id="o", slug="x" * 1_000_000, owner_user_id="u"), source="gateway")
+
+
+async def test_what_was_told_can_be_read_by_tests(database: Database) -> None:
+    await publish(database, exceeded("org_1", 5))
+
+    assert [event.over for event in await told(database, "budget.exceeded")] == [5]

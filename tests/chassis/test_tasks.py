@@ -1,0 +1,411 @@
+"""Tasks: who is next, who holds what, and how a lease ends."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from fenta.chassis import tasks
+from fenta.chassis.database import Database, Session, open_database
+from fenta.chassis.errors import LeaseLost, PermanentError, TransientError
+from fenta.chassis.tasks import Lease, Task
+from fenta.chassis.workers import MOST_FAILURES, Pace, Workers
+from tests.chassis.conftest import Fatal, Start, ended
+from tests.conftest import until
+from tests.support.part import note, notes
+
+QUICK = Pace(lease_seconds=1.0, beat_seconds=0.05, grace_seconds=0.2)
+
+
+class Desk:
+    """An executor that notes what happens to its tasks; `behave` says what performing one does."""
+
+    def __init__(self, database: Database, behave: Callable[[Lease], Any] | None = None) -> None:
+        self.database = database
+        self.behave = behave
+        self.ended: list[tuple[str, str]] = []
+        self.working: set[str] = set()
+
+    async def perform(self, lease: Lease) -> None:
+        assert lease.id not in self.working, "two workers perform one task"
+        self.working.add(lease.id)
+        try:
+            if self.behave:
+                await self.behave(lease)
+            else:
+                await self._end(lease, "done")
+        finally:
+            self.working.discard(lease.id)
+
+    async def give_up(self, lease: Lease, error: Exception) -> None:
+        await self._end(lease, f"given up: {error}")
+
+    async def cancelled(self, lease: Lease, reason: str) -> None:
+        await self._end(lease, f"cancelled: {reason}")
+
+    async def _end(self, lease: Lease, how: str) -> None:
+        async with self.database.transaction() as session:
+            await note(session, how, lease.id)
+            await lease.finish(session)
+        self.ended.append((lease.id, how))
+
+
+@pytest.fixture
+def workers(database: Database, fatal: Fatal, start: Start) -> Callable[..., "asyncio.Task[None]"]:
+    """Let somebody work on this lane."""
+
+    def begin(desk: Desk, *, slots: int = 1, instance_id: str = "0", pace: Pace = QUICK) -> "asyncio.Task[None]":
+        made = Workers(
+            database=desk.database, executor=desk, instance_id=instance_id, service="billing",
+            slots={"high": slots}, on_fatal=fatal, pace=pace,
+        )  # fmt: skip
+        return start(made.run())
+
+    return begin
+
+
+async def add(database: Database, *given: Task) -> None:
+    async with database.transaction() as session:
+        await tasks.add(session, given)
+
+
+def task(name: str, org_id: str = "org_1", **other: Any) -> Task:
+    return Task(id=name, kind="k", org_id=org_id, lane="high", **other)
+
+
+async def left(database: Database) -> list[Any]:
+    async with database.engine.connect() as connection:
+        return list((await connection.execute(text("SELECT * FROM task ORDER BY id"))).all())
+
+
+async def all_ended(desk: Desk, count: int) -> list[tuple[str, str]]:
+    async def enough() -> bool:
+        return len(desk.ended) >= count
+
+    await until(enough)
+    return desk.ended
+
+
+@pytest.fixture
+async def other(url: str) -> AsyncIterator[Database]:
+    """The same database as another process has it."""
+    async with open_database(url, service="billing") as database:
+        yield database
+
+
+async def test_urgent_work_goes_first_and_equals_in_turn(database: Database, workers: Any) -> None:
+    await add(database, task("batch", priority="batch"), task("one"), task("two"), task("now", priority="interactive"))
+    desk = Desk(database)
+
+    workers(desk)
+
+    assert [name for name, _ in await all_ended(desk, 4)] == ["now", "one", "two", "batch"]
+
+
+async def test_a_crowd_of_one_organisation_delays_another_by_one(database: Database, workers: Any) -> None:
+    await add(database, *(task(f"crowd{number:04}", "org_crowd") for number in range(1000)))
+    await add(database, *(task(f"few{number}", "org_few") for number in range(3)))
+    desk = Desk(database)
+
+    workers(desk)
+
+    order = [name[:3] for name, _ in (await all_ended(desk, 8))[:6]]
+    assert sorted(order) == ["cro", "cro", "cro", "few", "few", "few"]
+    assert all(first != second for first, second in pairwise(order))
+
+
+async def test_weight_is_an_organisations_share(database: Database, workers: Any) -> None:
+    await add(database, *(task(f"light{number:02}", "org_light") for number in range(20)))
+    await add(database, *(task(f"heavy{number:02}", "org_heavy", weight=3) for number in range(20)))
+    desk = Desk(database)
+
+    workers(desk)
+
+    first = [name[:5] for name, _ in (await all_ended(desk, 16))[:16]]
+    assert first.count("heavy") == 12
+
+
+async def test_who_comes_late_starts_where_the_others_are(database: Database, workers: Any) -> None:
+    await add(database, *(task(f"a{number:02}", "org_a") for number in range(30)))
+    desk = Desk(database)
+    running = workers(desk)
+    await all_ended(desk, 30)
+    await ended(running)
+
+    await add(database, task("b", "org_b"), task("c", "org_c", weight=2))
+
+    async with database.engine.connect() as connection:
+        mark = await connection.scalar(text("SELECT vt FROM task_mark WHERE lane = 'high'"))
+    assert [row.vt - mark for row in await left(database)] == [1000, 500]
+
+
+async def test_two_processes_do_each_task_once(database: Database, other: Database, workers: Any) -> None:
+    desks = [Desk(database), Desk(other)]
+    await add(database, *(task(f"t{number:03}") for number in range(100)))
+
+    for number, desk in enumerate(desks):
+        workers(desk, slots=4, instance_id=str(number))
+
+    async def done() -> bool:
+        return not await left(database)
+
+    await until(done)
+    assert sorted(await notes(database, "done")) == [f"t{number:03}" for number in range(100)]
+
+
+async def claim(database: Database, name: str) -> Lease:
+    """A lease as a worker would hold it."""
+    async with database.transaction() as session:
+        row = (
+            await session.execute(
+                text("UPDATE task SET state = 1, owner = 'me', attempt = attempt + 1 WHERE id = :id RETURNING *"),
+                {"id": name},
+            )
+        ).one()
+    return Lease(
+        id=name, kind=row.kind, org_id=row.org_id, lane=row.lane, job_id=None, payload=row.payload,
+        token=row.attempt, failures=row.failures, owner="me", traceparent=None,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda lease, session: lease.finish(session),
+        lambda lease, session: lease.later(session, 0),
+        lambda lease, session: lease.failed(session, 0, "x"),
+        lambda lease, session: lease.hold(session),
+    ],
+    ids=["finish", "later", "failed", "hold"],
+)
+async def test_a_lost_lease_ends_nothing_and_its_effects_roll_back(database: Database, end: Any) -> None:
+    await add(database, task("t"))
+    lost = await claim(database, "t")
+    await claim(database, "t")
+
+    async def write(session: Session) -> None:
+        await note(session, "effect", "t")
+        await end(lost, session)
+
+    with pytest.raises(LeaseLost):
+        await in_transaction(database, write)
+
+    assert await notes(database, "effect") == []
+    assert [row.attempt for row in await left(database)] == [2]
+
+
+async def in_transaction(database: Database, write: Callable[[Session], Any]) -> None:
+    async with database.transaction() as session:
+        await write(session)
+
+
+async def test_transient_failures_are_tried_again_and_then_given_up(database: Database, workers: Any) -> None:
+    tries: list[int] = []
+
+    async def fail(lease: Lease) -> None:
+        tries.append(lease.failures)
+        raise TransientError("busy", retry_after_seconds=0.01)
+
+    await add(database, task("t"))
+    desk = Desk(database, fail)
+    workers(desk)
+
+    assert await all_ended(desk, 1) == [("t", "given up: busy")]
+    assert tries == list(range(MOST_FAILURES))
+
+
+async def test_a_permanent_failure_is_given_up_at_once(database: Database, workers: Any) -> None:
+    tries: list[str] = []
+
+    async def fail(lease: Lease) -> None:
+        tries.append(lease.id)
+        raise PermanentError("never")
+
+    await add(database, task("t"))
+    desk = Desk(database, fail)
+    workers(desk)
+
+    assert await all_ended(desk, 1) == [("t", "given up: never")]
+    assert tries == ["t"]
+
+
+async def test_while_the_database_is_away_nobody_gives_up(database: Database, workers: Any) -> None:
+    tries: list[str] = []
+
+    async def lose_the_connection_once(lease: Lease) -> None:
+        tries.append(lease.id)
+        if len(tries) == 1:
+            raise ConnectionRefusedError("the database is away")
+        await desk._end(lease, "done")
+
+    await add(database, task("t"))
+    desk = Desk(database, lose_the_connection_once)
+    workers(desk)
+
+    assert await all_ended(desk, 1) == [("t", "done")]
+
+
+async def test_a_lease_that_nobody_ended_is_freed_and_tried_again(database: Database, workers: Any) -> None:
+    tries: list[int] = []
+
+    async def forget_once(lease: Lease) -> None:
+        tries.append(lease.failures)
+        if len(tries) > 1:
+            await desk._end(lease, "done")
+
+    await add(database, task("t"))
+    desk = Desk(database, forget_once)
+    workers(desk)
+
+    assert await all_ended(desk, 1) == [("t", "done")]
+    assert tries == [0, 1]
+
+
+async def test_later_goes_on_with_what_it_left(database: Database, workers: Any) -> None:
+    seen: list[dict[str, Any]] = []
+
+    async def in_steps(lease: Lease) -> None:
+        seen.append(lease.payload)
+        async with database.transaction() as session:
+            if len(seen) < 50:
+                await lease.later(session, 0, payload={"step": len(seen)})
+            else:
+                await lease.finish(session)
+        if len(seen) == 50:
+            desk.ended.append((lease.id, "done"))
+
+    await add(database, task("t", payload={"step": 0}))
+    desk = Desk(database, in_steps)
+    workers(desk, slots=3)
+
+    await all_ended(desk, 1)
+    assert seen == [{"step": number} for number in range(50)]
+
+
+async def test_a_waiting_task_that_is_cancelled_is_answered_before_the_others(database: Database, workers: Any) -> None:
+    await add(database, *(task(f"t{number}") for number in range(50)))
+    async with database.transaction() as session:
+        assert await tasks.cancel(session, ["t49", "gone"], "user") == {"t49"}
+    desk = Desk(database)
+
+    workers(desk)
+
+    await all_ended(desk, 50)
+    assert desk.ended[0] == ("t49", "cancelled: user")
+    assert sum(name == "t49" for name, _ in desk.ended) == 1
+
+
+async def test_a_running_task_that_is_cancelled_is_stopped_and_answered_once(database: Database, workers: Any) -> None:
+    async def hang(lease: Lease) -> None:
+        await asyncio.Event().wait()
+
+    await add(database, task("t", job_id="job_1"))
+    desk = Desk(database, hang)
+    workers(desk)
+
+    async def working() -> bool:
+        return desk.working == {"t"}
+
+    await until(working)
+    for reason in ("user", "again"):
+        async with database.transaction() as session:
+            await tasks.cancel(session, await tasks.ids_of_job(session, "job_1"), reason)
+
+    assert await all_ended(desk, 1) == [("t", "cancelled: user")]
+    assert await left(database) == []
+
+
+async def test_a_silent_workers_tasks_go_to_another_when_its_lease_has_run_out(
+    database: Database, other: Database, workers: Any
+) -> None:
+    await add(database, task("t"))
+    async with database.transaction() as session:
+        await session.execute(text("INSERT INTO worker VALUES ('9', '9/dead', now() + interval '0.5 s')"))
+        await session.execute(text("UPDATE task SET state = 1, owner = '9/dead', attempt = 1"))
+    desk = Desk(other)
+
+    workers(desk)
+
+    assert await all_ended(desk, 1) == [("t", "done")]
+
+
+async def test_work_whose_lease_was_lost_is_stopped_and_writes_nothing(
+    database: Database, other: Database, workers: Any
+) -> None:
+    stopped = asyncio.Event()
+
+    async def hang(lease: Lease) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            stopped.set()
+
+    await add(database, task("t"))
+    desk = Desk(database, hang)
+    workers(desk)
+
+    async def working() -> bool:
+        return desk.working == {"t"}
+
+    await until(working)
+    async with other.transaction() as session:
+        await session.execute(text("UPDATE task SET owner = '9/other', attempt = attempt + 1"))
+        await session.execute(text("INSERT INTO worker VALUES ('9', '9/other', now() + interval '1 hour')"))
+
+    await asyncio.wait_for(stopped.wait(), 10)
+    assert desk.ended == []
+
+
+async def test_a_second_process_of_the_same_instance_takes_the_tasks_and_ends_the_first(
+    database: Database, other: Database, workers: Any, fatal: Fatal
+) -> None:
+    async def hang(lease: Lease) -> None:
+        await asyncio.Event().wait()
+
+    await add(database, task("t"))
+    first, second = Desk(database, hang), Desk(other)
+    workers(first)
+
+    async def working() -> bool:
+        return first.working == {"t"}
+
+    await until(working)
+    workers(second)
+
+    assert await all_ended(second, 1) == [("t", "done")]
+
+    async def told() -> bool:
+        return bool(fatal)
+
+    await until(told)
+    assert fatal[0] == "another process took over the tasks of instance 0"
+    fatal.clear()
+
+
+async def test_stopped_workers_give_their_tasks_back(database: Database, other: Database, workers: Any) -> None:
+    async def hang(lease: Lease) -> None:
+        await asyncio.Event().wait()
+
+    await add(database, task("t"))
+    first, second = Desk(database, hang), Desk(other)
+    running = workers(first, pace=Pace())
+
+    async def working() -> bool:
+        return first.working == {"t"}
+
+    await until(working)
+    await ended(running)
+
+    assert [(row.state, row.owner) for row in await left(database)] == [(0, None)]
+    workers(second, instance_id="1")
+    assert await all_ended(second, 1) == [("t", "done")]
+
+
+async def test_a_task_added_twice_is_kept_once_as_it_was_first(database: Database) -> None:
+    await add(database, task("t", payload={"n": 1}), task("t", payload={"n": 2}))
+    await add(database, task("t", payload={"n": 3}))
+
+    assert [(row.id, row.payload) for row in await left(database)] == [("t", {"n": 1})]
