@@ -62,7 +62,7 @@ def _topic_row(topic: Topic) -> str:
     event = next(event for event in EVENTS.values() if event.topic == topic.name)
     lossy = " *lossy*" if topic.lossy else ""
     key = "job_id" if "job_id" in event.model_fields and event.key.fget is not Event.key.fget else "org_id"  # type: ignore[attr-defined]
-    readers = ", ".join(topic.consumers)
+    readers = ", ".join(topic.consumers) or "other teams"
     kept = f"{topic.retention_ms / DAY_MS:g} d"
     says = (event.__doc__ or "").strip().splitlines()[0]
     producers = ", ".join(topic.producers)

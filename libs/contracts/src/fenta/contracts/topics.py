@@ -57,7 +57,7 @@ TOPICS: dict[str, Topic] = {
         _topic("asset.generated", "generation render workflow", "workflow gateway notifier", 24),
         _topic("render.completed", "render", "workflow gateway notifier"),
         _topic("usage.recorded", "generation render", "billing", 24, 35),
-        _topic("budget.exceeded", "billing", "gateway", 3, 90),
+        _topic("budget.exceeded", "billing", "", 3, 90),
         _topic("org.created", "gateway", "billing", 3, 90),
     )
 }
