@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from fenta.embedded.cli import app
 from fenta.embedded.client.access import Access
+from fenta.embedded.client.api import Refused
 from fenta.embedded.client.production import Stopwatch
 from fenta.embedded.commands import stack as stack_commands
 from fenta.embedded.commands.demo import POINTS, TOPIC
@@ -21,7 +22,7 @@ from fenta.embedded.commands.failures import explain
 from fenta.embedded.commands.targets import own_home
 from fenta.embedded.commands.video import brief
 from fenta.embedded.home import Home
-from fenta.embedded.processes import NotReady
+from fenta.embedded.processes import NotReady, free_port
 from tests.embedded.fake_api import FILES, JOB_ID, STORY, FakeApi, job, running
 
 Serve = Callable[..., FakeApi]
@@ -131,6 +132,23 @@ def test_a_local_failure_names_the_log_of_the_service_that_failed(
     said = capsys.readouterr().out
     assert "log    home/logs" in said
     assert "fenta doctor" in said
+
+
+def test_parts_from_outside_that_do_not_answer_are_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", f"postgresql://nobody@127.0.0.1:{free_port()}/x")
+    status, said = fenta("migrate")
+    assert (status, "PostgreSQL of DATABASE_URL, 127.0.0.1:" in said) == (1, True)
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", f"127.0.0.1:{free_port()}")
+    status, said = fenta("topics", "apply")
+    assert (status, "does not answer" in said) == (1, True)
+
+
+def test_the_callers_own_mistake_needs_no_log(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Home().create()
+    explain(Refused(422, {"code": "language_unsupported", "detail": "'xx' is unknown."}), Home(), "try again")
+    said = capsys.readouterr().out
+    assert "language_unsupported" in said
+    assert "log" not in said
 
 
 def test_the_demo_and_a_video_have_state_of_their_own(folder: Path) -> None:

@@ -3,7 +3,8 @@
 import asyncio
 import importlib.util
 import threading
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,13 @@ from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, NullPool, text
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from fenta.contracts.topics import SERVICES
 
+from .postgres import PostgresUnavailable
+
+POSTGRES_PORT = 5432
 # Two processes that migrate at once wait for each other under this number.
 ADVISORY_LOCK = 0x66656E7461
 
@@ -23,7 +27,7 @@ def migrate_all(admin_url: str, passwords: Mapping[str, str], services: Sequence
     """Brings every service's schema to its newest state; what is there already stays as it is.
 
     `admin_url` (`postgresql://…`) may create roles and schemas. `passwords` holds one per service, for the role
-    `fenta_<service>` under which it connects.
+    `fenta_<service>` under which it connects. Raises PostgresUnavailable when nobody is let in.
     """
     _run(_migrate(admin_url.replace("postgresql://", "postgresql+asyncpg://", 1), passwords, services))
 
@@ -48,10 +52,23 @@ def _run(work: Coroutine[Any, Any, None]) -> None:
 async def _migrate(url: str, passwords: Mapping[str, str], services: Sequence[str]) -> None:
     engine = create_async_engine(url, poolclass=NullPool)
     try:
-        async with engine.connect() as connection:
+        async with _connected(engine) as connection:
             await connection.run_sync(_migrate_services, passwords, services)
     finally:
         await engine.dispose()
+
+
+@asynccontextmanager
+async def _connected(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    try:
+        connection = await engine.connect()
+    except Exception as error:  # the network's, the driver's or the server's, under many names
+        place = f"{engine.url.host}:{engine.url.port or POSTGRES_PORT}"
+        raise PostgresUnavailable(f"The PostgreSQL of DATABASE_URL, {place}, lets nobody in: {error}") from error
+    try:
+        yield connection
+    finally:
+        await connection.close()
 
 
 def _migrate_services(connection: Connection, passwords: Mapping[str, str], services: Sequence[str]) -> None:

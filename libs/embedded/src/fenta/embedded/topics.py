@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterable
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError
 
 from fenta.contracts.topics import Topic, all_topics
 
@@ -11,7 +12,7 @@ ALREADY_EXISTS = 36
 
 
 class TopicsRefused(Exception):
-    """The cluster would not have a topic; the message says which and why."""
+    """The cluster does not answer, or would not have a topic; the message says which and why."""
 
 
 def new_topics(topics: Iterable[Topic], *, partitions_max: int | None, replication: int) -> list[NewTopic]:
@@ -33,6 +34,8 @@ async def create_topics(bootstrap: str, *, partitions_max: int | None, replicati
         await client.start()
         wanted = new_topics(all_topics(), partitions_max=partitions_max, replication=replication)
         answer = await client.create_topics(wanted)
+    except KafkaError as error:
+        raise TopicsRefused(f"Kafka at {bootstrap} does not answer: {error}") from error
     finally:
         await client.close()
     # The client never raises for a refused topic: each one's code must be looked at.

@@ -1,6 +1,5 @@
 """What people read when a production did not succeed: what failed, where the log is, what to do."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from fenta.embedded.topics import TopicsRefused
 from .console import console
 
 INTERRUPTED = 130
-RETRYABLE_STATUS = 500
+OUR_MISTAKES = 500
 
 
 class NotDelivered(Exception):
@@ -35,10 +34,10 @@ KINDS = (
 
 @dataclass(frozen=True)
 class Advice:
-    """What else is said about a failure: its stable code, the service whose log to read, and a step to take."""
+    """What else is said about a failure: its stable code, whose log to read (`*` is all of them), a step to take."""
 
     code: str = ""
-    service: str | None = None
+    log_of: str = ""
     todo: str = ""
 
 
@@ -51,6 +50,7 @@ def explained(home: Home | None, again: str) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
+        console.print("Stopped.")
         raise typer.Exit(INTERRUPTED) from None
     except KINDS as error:
         explain(error, home, again)
@@ -62,8 +62,8 @@ def explain(error: Exception, home: Home | None, again: str) -> None:
     for mistake in error.mistakes if isinstance(error, Refused) else ():
         console.print(f"  {mistake}", markup=False)
     advice = _advice(error, again)
-    lines = {"code": advice.code, "log": _log(home, advice.service), "to do": advice.todo}
-    for name, line in lines.items():
+    log = _log(home, advice.log_of) if home and advice.log_of else ""
+    for name, line in {"code": advice.code, "log": log, "to do": advice.todo}.items():
         if line:
             console.print(f"  {name:<6} {line}", markup=False)
 
@@ -76,26 +76,25 @@ def _headline(error: Exception) -> str:
 
 def _advice(error: Exception, again: str) -> Advice:
     doctor = f"`fenta doctor` looks for the cause; then {again}."
-    if isinstance(error, JobEnded):
-        return Advice(error.code, error.service, error.hint or f"Try again: {again}. If it fails again, read the log.")
-    if isinstance(error, Refused):
-        ours = error.status >= RETRYABLE_STATUS
-        return Advice(error.code, "gateway", error.hint or (doctor if ours else "Change the request, and try again."))
-    if isinstance(error, Unreachable):
-        return Advice(service="gateway", todo="See `fenta status`, or start a stack with `fenta up`.")
-    if isinstance(error, NotDelivered):
-        return Advice(service="notifier", todo=doctor)
-    return Advice(todo=doctor if not isinstance(error, AlreadyRunning) else "")
+    match error:
+        case JobEnded():
+            todo = error.hint or f"Try again: {again}. If it fails again, read the log."
+            advice = Advice(error.code, error.service, todo)
+        case Refused() if error.status < OUR_MISTAKES:
+            advice = Advice(error.code, todo=error.hint or "Change the request, and try again.")
+        case Refused():
+            advice = Advice(error.code, "gateway", error.hint or doctor)
+        case Unreachable():
+            advice = Advice(log_of="gateway", todo="See `fenta status`, or start a stack with `fenta up`.")
+        case AlreadyRunning():
+            advice = Advice()
+        case _:
+            advice = Advice(log_of="notifier" if isinstance(error, NotDelivered) else "*", todo=doctor)
+    return advice
 
 
-def _log(home: Home | None, service: str | None) -> str:
-    if home is None:
-        return ""
-    path = home.log(service) if service else home.logs
-    return str(path if service is None or path.exists() else home.logs) if not _near(path) else str(_near(path))
-
-
-def _near(path: Path) -> Path | None:
-    """The shorter way to say it, when it lies below where one is."""
-    here = Path(os.path.realpath("."))
-    return path.relative_to(here) if path.is_relative_to(here) else None
+def _log(home: Home, service: str) -> str:
+    """The way to it from where one is, if it lies below."""
+    path, here = home.log(service), Path.cwd().resolve()
+    path = path if path.exists() else home.logs
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)

@@ -31,11 +31,12 @@ def migrate(
     """
     from fenta.embedded.home import Home
     from fenta.embedded.migrate import migrate_all
+    from fenta.embedded.postgres import PostgresUnavailable
     from fenta.embedded.processes import AlreadyRunning
 
     home = Home()
     passwords = json.loads(passwords_file.read_text()) if passwords_file else home.secrets["database_passwords"]
-    with failing_plainly(AlreadyRunning):
+    with failing_plainly(AlreadyRunning, PostgresUnavailable):
         if url := os.environ.get("DATABASE_URL"):
             migrate_all(url, passwords)
         else:
