@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any
 
 import httpx
@@ -246,22 +246,23 @@ def token(
 
 
 @pytest.mark.parametrize(
-    ("header", "status", "code"),
+    ("make", "status", "code"),
     [
-        (None, 401, "authentication_required"),
-        ("nonsense", 401, "authentication_required"),
-        (token(audience="billing"), 401, "authentication_required"),
-        (token(keys=new_signing_keys()), 401, "authentication_required"),
-        (jwt.encode({"aud": "render"}, "x" * 32, algorithm="HS256"), 401, "authentication_required"),
-        (token(lifetime=-60), 401, "token_expired"),
-        (token(scopes=["jobs:read"]), 403, "scope_required"),
-        (token(scopes=["read"]), 403, "scope_required"),
-        (token(role="viewer"), 403, "role_required"),
+        (lambda: None, 401, "authentication_required"),
+        (lambda: "nonsense", 401, "authentication_required"),
+        (lambda: token(audience="billing"), 401, "authentication_required"),
+        (lambda: token(keys=new_signing_keys()), 401, "authentication_required"),
+        (lambda: jwt.encode({"aud": "render"}, "x" * 32, algorithm="HS256"), 401, "authentication_required"),
+        (lambda: token(lifetime=-60), 401, "token_expired"),
+        (lambda: token(scopes=["jobs:read"]), 403, "scope_required"),
+        (lambda: token(scopes=["read"]), 403, "scope_required"),
+        (lambda: token(role="viewer"), 403, "role_required"),
     ],
 )
 async def test_only_the_gateways_fresh_word_with_scope_and_role_counts(
-    client: httpx.AsyncClient, header: str | None, status: int, code: str
+    client: httpx.AsyncClient, make: Callable[[], str | None], status: int, code: str
 ) -> None:
+    header = make()
     answer = await client.get("/who", headers={HEADER: header} if header else {})
 
     assert (answer.status_code, answer.json()["code"]) == (status, code)

@@ -32,9 +32,16 @@ Probe = Callable[[], Awaitable[Check]]
 class Health:
     """The checks of one process."""
 
-    def __init__(self, service: str, *, stuck_seconds: float = LOOP_STUCK_SECONDS) -> None:
+    def __init__(
+        self,
+        service: str,
+        *,
+        stuck_seconds: float = LOOP_STUCK_SECONDS,
+        check_seconds: float = CHECK_TIMEOUT_SECONDS,
+    ) -> None:
         self.service = service
         self._stuck_seconds = stuck_seconds
+        self._check_seconds = check_seconds
         self._probes: dict[str, Probe] = {}
         self._since: dict[str, tuple[State, str]] = {}
         self._last_tick = time.monotonic()
@@ -59,7 +66,7 @@ class Health:
 
     async def _probe(self, name: str) -> Check:
         try:
-            return await asyncio.wait_for(self._probes[name](), CHECK_TIMEOUT_SECONDS)
+            return await asyncio.wait_for(self._probes[name](), self._check_seconds)
         except Exception as error:  # whatever it is, the part is not well
             return Check("down", f"{type(error).__name__}: {error}"[:300])
 

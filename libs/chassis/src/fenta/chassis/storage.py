@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import boto3
-from boto3.exceptions import Boto3Error
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -44,8 +43,7 @@ class Storage:
         """The same for a file of any size."""
         sha256 = await self._run(lambda: hash_file(path))
         key = storage_key(org_id, sha256)
-        extra = {"ContentType": media_type}
-        await self._call("put", lambda: self._client.upload_file(str(path), self._bucket, key, ExtraArgs=extra))
+        await self._call("put", self._uploading(path, key, {"ContentType": media_type}))
         return sha256
 
     async def get(self, org_id: str, sha256: str) -> bytes:
@@ -113,6 +111,14 @@ class Storage:
 
         return read
 
+    def _uploading(self, path: Path, key: str, extra: dict[str, str]) -> Callable[[], None]:
+        def upload() -> None:
+            # Not upload_file, whose errors do not say whether trying again may help.
+            with path.open("rb") as file:
+                self._client.upload_fileobj(file, self._bucket, key, ExtraArgs=extra)
+
+        return upload
+
     def _deleting(self, key: str) -> Callable[[], Any]:
         return lambda: self._client.delete_object(**self._at(key))
 
@@ -129,7 +135,7 @@ class Storage:
         except ClientError as error:
             outcome = str(error.response.get("Error", {}).get("Code"))
             raise _translated(error, outcome) from error
-        except (BotoCoreError, Boto3Error, OSError) as error:
+        except (BotoCoreError, OSError) as error:
             outcome = "unreachable"
             raise TransientError(f"object storage: {error}") from error
         finally:
