@@ -126,7 +126,8 @@ def test_what_is_held_down_comes_back_when_asked(stack: Stack) -> None:
 
 
 def test_a_second_supervisor_is_refused_with_a_sentence(stack: Stack) -> None:
-    with pytest.raises(AlreadyRunning, match=r"already running .* Stop it with `fenta down`"):
+    # It runs in another folder than the usual one, which the advice therefore names.
+    with pytest.raises(AlreadyRunning, match=rf"already running .* `FENTA_HOME={stack.home.path} fenta down`"):
         stack_in(stack.home.path).start()
     assert set(stack.pids()) == {"postgres", "broker", "objectstore", *SERVICES}
 

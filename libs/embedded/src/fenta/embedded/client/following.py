@@ -23,9 +23,9 @@ def follow(api: Api, job_id: str, *, patience_seconds: float = PATIENCE_SECONDS)
     while time.monotonic() - alive_at < patience_seconds:
         try:
             with api.stream(f"/jobs/{job_id}/events", after=after) as lines:
-                pause, alive_at = PAUSE_SECONDS, time.monotonic()
+                alive_at = time.monotonic()
                 for message in messages_of(lines):
-                    alive_at = time.monotonic()
+                    pause, alive_at = PAUSE_SECONDS, time.monotonic()
                     if message["seq"] > after:
                         after = message["seq"]
                         yield message
