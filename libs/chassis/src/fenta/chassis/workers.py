@@ -13,6 +13,7 @@ from sqlalchemy import text
 from fenta.chassis import names, telemetry
 from fenta.chassis.crash import crash_point
 from fenta.chassis.database import Database, is_passing
+from fenta.chassis.endings import Endings
 from fenta.chassis.errors import LeaseLost, PermanentError, TransientError
 from fenta.chassis.tasks import Lease
 from fenta.chassis.telemetry import log, trace
@@ -118,6 +119,7 @@ class Workers:
         self.owner = f"{instance_id}/{uuid.uuid4()}"
         self._held: dict[tuple[str, int], _Work] = {}
         self._awake = asyncio.Event()
+        self.finish = Endings(database).finish
         for lane, count in slots.items():
             telemetry.slot_tasks.labels(service, lane).set(count)
 

@@ -1,0 +1,32 @@
+"""Runs the benches that are named, or all; each writes its JSON, and the page is made from what is there."""
+
+import importlib
+import pkgutil
+import sys
+from pathlib import Path
+
+from tools.bench import __path__ as here
+from tools.bench.page import render, write_results
+
+DOCS = Path(__file__).parents[2] / "docs"
+NO_BENCH = ("__main__", "page")
+
+
+def names() -> list[str]:
+    """Modules of this package that can be run; some only help others."""
+    found = [module.name for module in pkgutil.iter_modules(here) if module.name not in NO_BENCH]
+    return [name for name in found if hasattr(importlib.import_module(f"tools.bench.{name}"), "run")]
+
+
+def main(wanted: list[str]) -> None:
+    for name in wanted or names():
+        print(f"{name} …", flush=True)
+        results = importlib.import_module(f"tools.bench.{name}").run()
+        for result in results:
+            print(f"  {result['what']}: {result['value']} (goal {result['goal'] or '-'})", flush=True)
+        write_results(DOCS / "bench", name, results)
+    (DOCS / "bench.md").write_text(render(DOCS / "bench"))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
