@@ -48,7 +48,7 @@ docs: $(READY) ## Write the generated pages: events, nodes, settings, OpenAPI
 	$(BIN)/python -m tools.documents
 
 mutants: $(READY) ## Plant known faults one by one; each must be caught
-	$(BIN)/python -m tests.mutants
+	$(BIN)/python -m tools.mutants
 
 lock: $(VENV)/uv ## Resolve all dependencies anew into requirements.lock
 	$(UV) pip compile --universal --python-version 3.11 --generate-hashes --upgrade \
