@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
 from sqlalchemy import text
 
 from fenta.chassis.consumer import Consumer
@@ -72,6 +73,34 @@ async def test_a_redelivered_event_changes_nothing(bus: Bus, database: Database,
     await bus.send(once, sent(org_created("after")))
 
     assert await handled(database, 2) == ["once", "after"]
+
+
+async def acknowledged(bus: Bus) -> int:
+    """How many records billing has told Kafka that it is done with."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bus.broker.servers)
+    await admin.start()
+    try:
+        return sum(place.offset for place in (await admin.list_consumer_group_offsets("billing")).values())
+    finally:
+        await admin.close()
+
+
+async def test_an_event_is_acknowledged_only_after_its_effects(bus: Bus, database: Database, consume: Consume) -> None:
+    meanwhile: list[int] = []
+
+    async def look(session: Session, message: Message[OrgCreated]) -> None:
+        meanwhile.append(await acknowledged(bus))
+        await handle(session, message)
+
+    await bus.send(sent(org_created("first")))
+    consume(on(OrgCreated, look))
+
+    async def done() -> bool:
+        return await acknowledged(bus) == 1
+
+    await until(done)
+    assert meanwhile == [0]
+    assert await handled(database, 1) == ["first"]
 
 
 async def test_duplicates_inside_one_batch_count_once(bus: Bus, database: Database, consume: Consume) -> None:

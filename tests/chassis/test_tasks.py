@@ -197,6 +197,26 @@ async def test_a_lost_lease_ends_nothing_and_its_effects_roll_back(database: Dat
     assert [row.attempt for row in await left(database)] == [2]
 
 
+async def test_each_hand_over_has_a_token_of_its_own(database: Database, workers: Any) -> None:
+    """Also between two hand-overs to the same worker, whose first try may still be on its way."""
+    tokens: list[int] = []
+
+    async def hand_back(lease: Lease) -> None:
+        tokens.append(lease.token)
+        if len(tokens) == 3:
+            return await desk._end(lease, "done")
+        async with database.transaction() as session:
+            await lease.later(session, 0)
+        return None
+
+    await add(database, task("t"))
+    desk = Desk(database, hand_back)
+    workers(desk)
+
+    await all_ended(desk, 1)
+    assert tokens == [1, 2, 3]
+
+
 async def in_transaction(database: Database, write: Callable[[Session], Any]) -> None:
     async with database.transaction() as session:
         await write(session)

@@ -29,6 +29,7 @@ from fenta.generation.providers import (
 )
 from fenta.generation.providers.fake import Behaviour, FakeProvider
 from fenta.generation.providers.local import LocalHouse
+from fenta.generation.providers.products import Progress
 from fenta.generation.providers.requests import Request
 from fenta.generation.providers.workshop import Workshop
 from fenta.generation.service import GenerationService
@@ -212,6 +213,19 @@ async def test_a_call_whose_answer_was_lost_with_its_worker_is_found_and_not_rep
     assert isinstance(answer, AssetGenerated)
     assert len(provider.calls) == 1
     assert answer.assets[0].lineage.provider_task_id == "fake_1"
+
+
+async def test_the_providers_task_id_is_stored_before_the_first_poll(studio: Studio) -> None:
+    ask = steps.picture_request(models=[FIRST])
+    stored: list[str | None] = []
+
+    class Watched(FakeProvider):
+        async def poll(self, task_id: str) -> Progress:
+            stored.append((await studio.state(ask)).provider_task_id)
+            return await super().poll(task_id)
+
+    await studio.make(studio.production(Watched(plan=lambda _: Behaviour(polls=2))), ask)
+    assert stored == ["fake_1"] * 3
 
 
 async def test_an_unclear_call_is_looked_for_and_adopted(studio: Studio) -> None:

@@ -210,6 +210,18 @@ def test_the_watchdog_answers_for_a_silent_executor() -> None:
     assert stage.job.status == "failing"
 
 
+def test_late_numbers_of_a_step_lower_nothing() -> None:
+    stage = Stage(make_job())
+    stage.authorize()
+    script = stage.requests["script"].step_id
+
+    stage.happen(Progressed(script, 60))
+    stage.happen(Progressed(script, 20), Progressed(script, 100))
+    stage.happen(Progressed(script, 40))
+
+    assert [step.progress for step in stage.job.steps if step.id == script] == [99]
+
+
 def test_a_job_that_is_stopping_ends_after_twenty_minutes() -> None:
     stage = Stage(make_job())
     stage.authorize()
