@@ -24,6 +24,7 @@ from fenta.chassis.consumer import Consumer
 from fenta.chassis.database import Database, Session, open_database
 from fenta.chassis.messages import Message, on_batch
 from fenta.chassis.relay import Relay
+from fenta.chassis.service import settle_memory
 from fenta.chassis.settings import Settings
 from fenta.chassis.tasks import Lease, Task
 from fenta.chassis.telemetry import set_up_logging
@@ -35,11 +36,11 @@ from fenta.embedded.topics import create_topics
 from tools.bench.page import result
 
 ROUNDS = 7
-JOBS = 300
+JOBS = 2000
 STEPS_PER_JOB = 5
-SLOTS = 300
+SLOTS = 1000
 CONNECTIONS = 16
-FLOOR_ROWS = 6000
+FLOOR_ROWS = 16_000
 PASSWORD = "only-for-benches"  # noqa: S105  of a server that lives for a minute
 SERVICE = "workflow"
 
@@ -85,8 +86,13 @@ async def _rounds(url: str, servers: str) -> list[tuple[float, float, float]]:
     """All in turn; the first round warms up and does not count."""
     await create_topics(servers, partitions_max=3, replication=1)
     async with _path(url, servers) as path:
+        settle_memory()
         rounds = [
-            (await _floor(url), await path.round(together=True), await path.round(together=False))
+            (
+                await _floor(url),
+                await path.round(jobs=JOBS, together=True),
+                await path.round(jobs=JOBS // 8, together=False),
+            )
             for _ in range(ROUNDS + 1)
         ]
     return rounds[1:]
@@ -119,16 +125,16 @@ class _Path:
         self.together = False
         self.workers: Workers | None = None
 
-    async def round(self, *, together: bool) -> float:
+    async def round(self, *, jobs: int, together: bool) -> float:
         self.together = together
-        self._left = JOBS * STEPS_PER_JOB
+        self._left = steps = jobs * STEPS_PER_JOB
         self._done.clear()
         started = time.perf_counter()
         async with self._database.transaction() as session:
-            for number in range(JOBS):
+            for number in range(jobs):
                 session.publish(_step(f"job_{time.time_ns()}_{number}", 1))
         await self._done.wait()
-        return JOBS * STEPS_PER_JOB / (time.perf_counter() - started)
+        return steps / (time.perf_counter() - started)
 
     async def store(self, session: Session, messages: Sequence[Message[StepFailed]]) -> None:
         events = [message.event for message in messages]

@@ -126,7 +126,7 @@ class Consumer:
             consumer_only=True,
             allow_auto_create_topics=False,
             apply_types=False,
-            logger=logging.getLogger("faststream"),
+            logger=logging.getLogger("fenta.faststream"),
             graceful_timeout=5,
         )
         self._subscriber = self._subscribe(broker)

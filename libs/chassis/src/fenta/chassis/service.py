@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import signal
 import sys
 import time
@@ -95,6 +96,7 @@ class Service:
         ]
         tasks = [asyncio.create_task(self._guard(name, work), name=name) for name, work in self._background]
         tasks += [asyncio.create_task(self._guard("http", server.serve())) for server in servers]
+        settle_memory()
         log.info("service.started", port=self.settings.http_port)
         await self._stop.wait()
         await self._drain(tasks, servers)
@@ -170,6 +172,16 @@ async def open_service(name: str, settings: Settings) -> AsyncIterator[Service]:
     url = settings.database_url.get_secret_value()
     async with open_database(url, service=name, pool_size=settings.database_pool_size) as database:
         yield Service(name=name, settings=settings, database=database)
+
+
+def settle_memory() -> None:
+    """What was loaded by now lives as long as the process: the collector need not walk it again and again.
+
+    Under load that walk cost a third of the time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
 
 
 class Main(Protocol):

@@ -76,6 +76,8 @@ def set_up_logging(*, service: str, level: str, environment: str) -> None:
     logging.basicConfig(handlers=[handler], level=level, force=True)
     for noisy in ("uvicorn.access", "botocore", "boto3", "urllib3", "asyncio", "faststream", "aiokafka"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    # It warns at every start that topics are not made by themselves, which is what we want.
+    logging.getLogger("fenta.faststream").setLevel(logging.ERROR)
 
 
 class RepeatFilter(logging.Filter):
