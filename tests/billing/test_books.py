@@ -226,8 +226,10 @@ def test_the_ledger_refuses_what_is_not_there() -> None:
         ledger.hold("kai_credits", 1, Cause("x"))
     with pytest.raises(ValueError, match="-1"):
         ledger.grant("kai_credits", -1, Cause("x"))
-    with pytest.raises(Unbalanced):
-        ledger._post("grant", "kai_credits", 1, {"granted": -1}, Cause("x"))
+    for crooked in ({"granted": -1}, {"available": 1}, {"granted": -1, "available": 2}):
+        with pytest.raises(Unbalanced):
+            ledger._post("grant", "kai_credits", 1, crooked, Cause("x"))  # type: ignore[arg-type]
+    assert not ledger.balances
 
 
 _job = st.sampled_from(JOBS)

@@ -141,6 +141,17 @@ async def test_a_file_that_is_cut_short_is_found(workshop: Workshop, request_: R
             await workshop.inspect(tmp_path, file)
 
 
+async def test_a_picture_without_its_end_is_found_although_it_can_be_decoded(
+    workshop: Workshop, tmp_path: Path
+) -> None:
+    (file,) = (await workshop.make(SMALL, tmp_path)).files
+    path = tmp_path / file.name
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(ProviderFailure) as found:
+        await workshop.inspect(tmp_path, file)
+    assert found.value.code == "file_corrupt"
+
+
 async def test_files_that_are_something_else_are_found(workshop: Workshop, tmp_path: Path) -> None:
     (tmp_path / "page.jpg").write_text("<html>Too many requests</html>")
     with wave.open(str(tmp_path / "empty.wav"), "wb") as sound:

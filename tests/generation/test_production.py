@@ -76,6 +76,10 @@ class Studio:
         async with steps.working(self.database, production):
             return await steps.answers(self.database, *requests)
 
+    async def queued(self) -> int:
+        async with self.database.transaction() as session:
+            return int(await session.scalar(text("SELECT count(*) FROM task")) or 0)
+
     async def state(self, request: GenerationRequested) -> Any:
         async with self.database.transaction() as session:
             statement = text("SELECT * FROM provider_task WHERE step_id = :id")
@@ -178,6 +182,7 @@ async def test_a_redelivered_request_is_made_once_and_answered_once(studio: Stud
     await studio.tell(ask)
     assert len(fake.calls) == 1
     assert len(await told(studio.database, "asset.generated")) == 1
+    assert await studio.queued() == 0
     assert (await studio.state(ask)).state == "answered"
     assert [event.progress for event in studio.progress if event.step_id == ask.step_id] == [0]  # type: ignore[attr-defined]
 

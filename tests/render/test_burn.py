@@ -86,6 +86,12 @@ def test_arabic_runs_from_right_to_left(tmp_path: Path, direction: str) -> None:
     assert spans[0][0] > spans[1][1] > spans[1][0] > spans[2][1]
 
 
+def test_a_line_of_arabic_that_begins_with_latin_still_begins_at_the_right(tmp_path: Path) -> None:
+    frames = drawn(film(["NASA", "تقول", "نعم"], direction="rtl"), tmp_path)
+    spans = [lit_columns(frame) for frame in frames]
+    assert spans[0][0] > spans[1][1] > spans[1][0] > spans[2][1]
+
+
 def test_latin_inside_arabic_keeps_the_arabic_order(tmp_path: Path) -> None:
     frames = drawn(film(["عمر", "13.8", "مليار"]), tmp_path)
     lefts = [lit_columns(frame)[0] for frame in frames]

@@ -210,6 +210,18 @@ def test_the_watchdog_answers_for_a_silent_executor() -> None:
     assert stage.job.status == "failing"
 
 
+def test_more_scenes_than_foreseen_do_not_lower_the_progress() -> None:
+    stage = Stage(make_job(), scenes=[f"s{number}" for number in range(40)])
+    stage.authorize()
+    stage.happen(*(stage.success(stage.requests[key]) for key in ("script", "music")))
+    before = stage.job.progress
+
+    stage.happen(stage.success(stage.requests["board"]))
+
+    assert len(stage.job.steps) > 100
+    assert stage.job.progress == before > 9
+
+
 def test_late_numbers_of_a_step_lower_nothing() -> None:
     stage = Stage(make_job())
     stage.authorize()
