@@ -9,7 +9,7 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from sqlalchemy import text
 
-from fenta.chassis.consumer import Consumer
+from fenta.chassis.consumer import RETRY_PAUSES, Consumer
 from fenta.chassis.database import Database, Session
 from fenta.chassis.errors import PermanentError
 from fenta.chassis.messages import Message, on, on_batch
@@ -197,6 +197,23 @@ async def test_a_permanent_error_is_not_tried_again(bus: Bus, database: Database
 
     (letter,) = await until(lambda: letters(database))
     assert letter.attempts == tries["n1"] == 1
+
+
+async def test_trouble_that_passes_costs_no_message_a_dead_letter(
+    bus: Bus, database: Database, consume: Consume
+) -> None:
+    troubles = [ConnectionRefusedError("no server") for _ in range(len(RETRY_PAUSES) + 1)]
+
+    async def wait(session: Session, message: Message[OrgCreated]) -> None:
+        if troubles:
+            raise troubles.pop()
+        await handle(session, message)
+
+    await bus.send(sent(org_created("patient")))
+    consume(on(OrgCreated, wait))
+
+    assert await handled(database, 1) == ["patient"]
+    assert await letters(database) == []
 
 
 async def test_twenty_dead_letters_in_a_row_stop_the_consumer(

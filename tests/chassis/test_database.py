@@ -1,10 +1,13 @@
 """The database of a service: what is told is told once committed, and the API path sees one organisation only."""
 
+import asyncpg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from fenta.chassis import tasks
+from fenta.chassis.database import is_passing
 from fenta.chassis.testing import told
 from fenta.contracts.events import OrgCreated
 from fenta.contracts.ids import new_id
@@ -60,3 +63,30 @@ async def test_the_api_path_cannot_write_for_another_organisation(database_of: D
                     "VALUES ('x', 'k', 'org_2', 'l', 1, 1, '{}')"
                 )
             )
+
+
+def statement_failed(cause: Exception, *, connection_invalidated: bool = False) -> DBAPIError:
+    return DBAPIError("SELECT 1", {}, cause, connection_invalidated=connection_invalidated)
+
+
+@pytest.mark.parametrize(
+    ("error", "passing"),
+    [
+        (ConnectionRefusedError("no server"), True),
+        (TimeoutError("no answer"), True),
+        (PoolTimeout("no room"), True),
+        (asyncpg.exceptions.CannotConnectNowError("starting up"), True),
+        (asyncpg.exceptions.TooManyConnectionsError("too many"), True),
+        (statement_failed(asyncpg.exceptions.AdminShutdownError("terminating")), True),
+        (statement_failed(asyncpg.exceptions.DeadlockDetectedError("deadlock")), True),
+        (statement_failed(Exception("gone"), connection_invalidated=True), True),
+        (statement_failed(asyncpg.exceptions.UniqueViolationError("twice")), False),
+        (statement_failed(asyncpg.exceptions.UndefinedTableError("none")), False),
+        (asyncpg.exceptions.InvalidPasswordError("wrong"), False),
+        (FileNotFoundError("no file"), False),
+        (RuntimeError("a bug"), False),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,
+)
+def test_trouble_that_passes_is_told_from_trouble_that_stays(error: Exception, passing: bool) -> None:
+    assert is_passing(error) is passing
