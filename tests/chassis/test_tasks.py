@@ -15,42 +15,8 @@ from fenta.chassis.tasks import Lease, Task
 from fenta.chassis.workers import MOST_FAILURES, Pace, Workers
 from tests.chassis.conftest import Fatal, Start, ended
 from tests.conftest import until
+from tests.support.desk import QUICK, Desk
 from tests.support.part import note, notes
-
-QUICK = Pace(lease_seconds=1.0, beat_seconds=0.05, grace_seconds=0.2)
-
-
-class Desk:
-    """An executor that notes what happens to its tasks; `behave` says what performing one does."""
-
-    def __init__(self, database: Database, behave: Callable[[Lease], Any] | None = None) -> None:
-        self.database = database
-        self.behave = behave
-        self.ended: list[tuple[str, str]] = []
-        self.working: set[str] = set()
-
-    async def perform(self, lease: Lease) -> None:
-        assert lease.id not in self.working, "two workers perform one task"
-        self.working.add(lease.id)
-        try:
-            if self.behave:
-                await self.behave(lease)
-            else:
-                await self._end(lease, "done")
-        finally:
-            self.working.discard(lease.id)
-
-    async def give_up(self, lease: Lease, error: Exception) -> None:
-        await self._end(lease, f"given up: {error}")
-
-    async def cancelled(self, lease: Lease, reason: str) -> None:
-        await self._end(lease, f"cancelled: {reason}")
-
-    async def _end(self, lease: Lease, how: str) -> None:
-        async with self.database.transaction() as session:
-            await note(session, how, lease.id)
-            await lease.finish(session)
-        self.ended.append((lease.id, how))
 
 
 @pytest.fixture
@@ -204,7 +170,7 @@ async def test_each_hand_over_has_a_token_of_its_own(database: Database, workers
     async def hand_back(lease: Lease) -> None:
         tokens.append(lease.token)
         if len(tokens) == 3:
-            return await desk._end(lease, "done")
+            return await desk.end(lease, "done")
         async with database.transaction() as session:
             await lease.later(session, 0)
         return None
@@ -259,7 +225,7 @@ async def test_while_the_database_is_away_nobody_gives_up(database: Database, wo
         tries.append(lease.id)
         if len(tries) == 1:
             raise ConnectionRefusedError("the database is away")
-        await desk._end(lease, "done")
+        await desk.end(lease, "done")
 
     await add(database, task("t"))
     desk = Desk(database, lose_the_connection_once)
@@ -274,7 +240,7 @@ async def test_a_lease_that_nobody_ended_is_freed_and_tried_again(database: Data
     async def forget_once(lease: Lease) -> None:
         tries.append(lease.failures)
         if len(tries) > 1:
-            await desk._end(lease, "done")
+            await desk.end(lease, "done")
 
     await add(database, task("t"))
     desk = Desk(database, forget_once)

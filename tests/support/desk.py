@@ -1,0 +1,44 @@
+"""An executor of tasks whose behaviour the test decides, and a pace at which its leases are soon over."""
+
+from collections.abc import Callable
+from typing import Any
+
+from fenta.chassis.database import Database
+from fenta.chassis.tasks import Lease
+from fenta.chassis.workers import Pace
+from tests.support.part import note
+
+QUICK = Pace(lease_seconds=1.0, beat_seconds=0.05, grace_seconds=0.2)
+
+
+class Desk:
+    """An executor that notes what happens to its tasks; `behave` says what performing one does."""
+
+    def __init__(self, database: Database, behave: Callable[[Lease], Any] | None = None) -> None:
+        self.database = database
+        self.behave = behave
+        self.ended: list[tuple[str, str]] = []
+        self.working: set[str] = set()
+
+    async def perform(self, lease: Lease) -> None:
+        assert lease.id not in self.working, "two workers perform one task"
+        self.working.add(lease.id)
+        try:
+            if self.behave:
+                await self.behave(lease)
+            else:
+                await self.end(lease, "done")
+        finally:
+            self.working.discard(lease.id)
+
+    async def give_up(self, lease: Lease, error: Exception) -> None:
+        await self.end(lease, f"given up: {error}")
+
+    async def cancelled(self, lease: Lease, reason: str) -> None:
+        await self.end(lease, f"cancelled: {reason}")
+
+    async def end(self, lease: Lease, how: str) -> None:
+        async with self.database.transaction() as session:
+            await note(session, how, lease.id)
+            await lease.finish(session)
+        self.ended.append((lease.id, how))
