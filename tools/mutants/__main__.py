@@ -1,5 +1,6 @@
 """`python -m tools.mutants [word…]`: plant the faults one by one, run their tests, and say which were not caught."""
 
+import re
 import subprocess
 import sys
 import time
@@ -10,6 +11,7 @@ from tools.mutants.catalogue import ROOT, Mutant, mutants, named_tests
 from tools.mutants.workplace import Workplace, WrongTree, workplace
 
 CAUGHT, SURVIVED, STALE, UNDECIDED = "caught", "SURVIVED", "does not apply", "UNDECIDED"
+_FAILED = re.compile(r"^FAILED \S+::(\w+)", re.MULTILINE)
 PLAIN_SECONDS = 1800
 MUTANT_SECONDS = 300
 
@@ -48,7 +50,7 @@ def _passes_without_faults(place: Workplace, tests: Sequence[str]) -> bool:
 
 
 def judge(place: Workplace, mutant: Mutant) -> tuple[str, str]:
-    """The verdict, and a word on why where it is not the wanted one."""
+    """The verdict, and which test caught it or why none did."""
     if refusal := place.apply(mutant):
         return STALE, f"The code has changed: write {mutant.patch.name} anew. {refusal}"
     try:
@@ -59,8 +61,8 @@ def judge(place: Workplace, mutant: Mutant) -> tuple[str, str]:
         place.apply(mutant, back=True)
     if done.returncode == 0:
         return SURVIVED, mutant.broken
-    if "\nFAILED " in done.stdout:
-        return CAUGHT, ""
+    if by := _FAILED.search(done.stdout):
+        return CAUGHT, f"by {by[1]}"
     return UNDECIDED, "The tests could not run: " + " ".join(done.stdout.split())[-500:]
 
 

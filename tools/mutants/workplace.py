@@ -1,4 +1,4 @@
-"""A copy of the tracked tree in a temporary folder, in which faults are planted and tests run; never the checkout."""
+"""A copy of the working tree in a temporary folder, in which faults are planted and tests run; never the checkout."""
 
 import os
 import shutil
@@ -66,17 +66,19 @@ class Workplace:
 
 @contextmanager
 def workplace(root: Path) -> Iterator[Workplace]:
-    """A copy of what git tracks, as it stands in the working tree, that is gone afterwards."""
+    """A copy of the tree as it stands, without what git ignores, that is gone afterwards."""
     with TemporaryDirectory(prefix="fenta-mutants-") as name:
         folder = Path(name).resolve()
-        for path in _tracked(root):
+        for path in _files(root):
             target = folder / path
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(root / path, target, follow_symlinks=False)
         yield Workplace(folder)
 
 
-def _tracked(root: Path) -> list[str]:
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=root, capture_output=True, text=True, check=True).stdout
+def _files(root: Path) -> list[str]:
+    # New files that are not committed yet belong to it: others may import them.
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout
     # A file that was deleted and not committed yet is still listed.
     return [path for path in listed.split("\0") if path and (root / path).is_file()]
