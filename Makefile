@@ -42,7 +42,7 @@ format: $(READY) ## Put the code into shape
 	$(BIN)/ruff check --fix-only .
 
 bench: $(READY) ## Measure; writes docs/bench/*.json and docs/bench.md
-	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tools.bench
 
 docs: $(READY) ## Write the generated pages: events, nodes, settings, OpenAPI
 	$(BIN)/python -m tools.documents

@@ -185,8 +185,7 @@ async def repeating(stack: Stack) -> AsyncIterator[list[str]]:
     try:
         yield repeated
     finally:
-        await asyncio.gather(*later, return_exceptions=True)
         loop.cancel()
-        await asyncio.gather(loop, return_exceptions=True)
+        await asyncio.gather(loop, *later, return_exceptions=True)
         await reader.stop()
         await producer.stop()
