@@ -1,6 +1,6 @@
 """What a render costs beyond the encoder alone: ratios of CPU time of whole process trees, measured in one run.
 
-`python -m tests.bench.render` prints a list of `{id, what, value, goal, runs}`. Wall time is not judged: the machine
+`python -m tools.bench.render` prints a list of `{id, what, value, goal, runs}`. Wall time is not judged: the machine
 may be shared. The encoder alone gets the same frames, with their captions, from a file.
 """
 
@@ -32,7 +32,7 @@ TEXTS = ("The night is dark, but why is it?", "Light needs time to arrive here."
 RUNS = 3
 
 
-def measure(runs: int = RUNS) -> list[dict[str, Any]]:
+def run(runs: int = RUNS) -> list[dict[str, Any]]:
     """The benches of rendering; about half a minute on an idle core."""
     with tempfile.TemporaryDirectory(prefix="fenta-bench-") as name:
         return _Bench(Path(name)).results(runs)
@@ -150,5 +150,5 @@ def _line(id_: str, what: str, value: float, goal: float | None, runs: int) -> d
 
 
 if __name__ == "__main__":
-    json.dump(measure(), sys.stdout, indent=2)
+    json.dump(run(), sys.stdout, indent=2)
     print()
