@@ -1,7 +1,6 @@
 """A whole production over the public API: how long one waits for a film, in lengths of the film."""
 
 import asyncio
-import statistics
 import tempfile
 import time
 from pathlib import Path
@@ -12,6 +11,7 @@ import httpx
 from fenta.embedded.supervisor import Stack
 from tests.e2e.frames import probe
 from tests.support.people import Person
+from tools.bench.page import result
 
 RUNS = 3
 FACTS = [
@@ -26,9 +26,7 @@ def run() -> list[dict[str, Any]]:
     """Three films of about 30 s at 1080p, one after the other, on a stack of their own."""
     with tempfile.TemporaryDirectory(prefix="fenta-bench-") as home, Stack(Path(home)) as stack:
         ratios = asyncio.run(_ratios(stack.url))
-    what = "whole job, wall time / length of the video"
-    value = round(statistics.median(ratios), 2)
-    return [{"id": "job_wall_ratio", "what": what, "value": value, "goal": "<= 1.0", "runs": len(ratios)}]
+    return [result("job.wall_ratio", "whole job, wall time / length of the video", ratios, goal="<= 1.0")]
 
 
 async def _ratios(url: str) -> list[float]:

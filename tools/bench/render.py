@@ -6,7 +6,6 @@ may be shared. The encoder alone gets the same frames, with their captions, from
 
 import json
 import resource
-import statistics
 import sys
 import tempfile
 from collections.abc import Callable
@@ -26,6 +25,7 @@ from fenta.render.inspection import inspect
 from fenta.render.template import Visual
 from fenta.render.timeline import FramePlan, frame_plan
 from tests.render.media import Shelf, timeline
+from tools.bench.page import result
 
 CANVAS = Canvas(aspect="9:16", width=1080, height=1920)
 TEXTS = ("The night is dark, but why is it?", "Light needs time to arrive here.")
@@ -60,13 +60,14 @@ class _Bench:
             taken["film"].append(_cpu(self._film))
             taken["sound"].append(_cpu(self._sound))
             taken["checks"].append(_cpu(self._checks))
-        ratios = {name: _median_ratio(values, taken["encoder"]) for name, values in taken.items()}
-        beside = ratios["sound"] + ratios["checks"]
+        ratios = {name: _ratios(values, taken["encoder"]) for name, values in taken.items()}
+        beside = [sound + checks for sound, checks in zip(ratios["sound"], ratios["checks"], strict=True)]
+        film = "CPU of composing, captions and encoding / x264 alone"
         return [
-            _line("render.film", "CPU of composing, captions and encoding / x264 alone", ratios["film"], 1.6, runs),
-            _line("render.sound_and_checks", "CPU of sound and checks / x264 alone", beside, 0.2, runs),
-            _line("render.sound", "CPU of sound / x264 alone", ratios["sound"], None, runs),
-            _line("render.peak_rss_mib", "peak memory of a worker and its encoder", _peak_mib(), 650, runs),
+            result("render.film", film, ratios["film"], goal="<= 1.6"),
+            result("render.sound_and_checks", "CPU of sound and checks / x264 alone", beside, goal="<= 0.2"),
+            result("render.sound", "CPU of sound / x264 alone", ratios["sound"]),
+            result("render.peak_rss_mib", "peak memory of a worker and its encoder, MiB", [_peak_mib()], goal="<= 650"),
         ]
 
     def _film(self) -> None:
@@ -141,12 +142,8 @@ def _peak_mib() -> float:
     return sum(span.ru_maxrss for span in spans) / 1024
 
 
-def _median_ratio(values: list[float], base: list[float]) -> float:
-    return statistics.median(value / floor for value, floor in zip(values, base, strict=True))
-
-
-def _line(id_: str, what: str, value: float, goal: float | None, runs: int) -> dict[str, Any]:
-    return {"id": id_, "what": what, "value": round(value, 2), "goal": goal, "runs": runs}
+def _ratios(values: list[float], base: list[float]) -> list[float]:
+    return [value / floor for value, floor in zip(values, base, strict=True)]
 
 
 if __name__ == "__main__":
