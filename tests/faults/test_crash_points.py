@@ -1,5 +1,6 @@
 """A process dies in the gap between two short steps, and the next one goes on without doing anything twice."""
 
+import asyncio
 from pathlib import Path
 
 import httpx
@@ -40,5 +41,5 @@ async def _patiently_registered(http: httpx.AsyncClient) -> Person:
         try:
             return await Person.register(http)
         except (httpx.HTTPError, AssertionError):
-            continue
+            await asyncio.sleep(0.2)
     return await Person.register(http)

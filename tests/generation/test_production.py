@@ -391,9 +391,10 @@ async def test_a_missing_document_and_a_foreign_one_fail_as_invalid(studio: Stud
     async with studio.database.transaction() as session:
         await session.execute(text("UPDATE made_document SET org_id = :org"), {"org": steps.OTHER_ORG})
     gone = Value(type="script", asset_id=ids.new_id("asset"), sha256="0" * 64)
+    nameless = written.item(written.items[0]).model_copy(update={"document_sha256": None})
     made = await studio.make(
         production,
-        steps.request("Voice.TTS", key="voice", scene=written.item(written.items[0])),
+        steps.request("Voice.TTS", key="voice", scene=nameless),
         steps.request("Storyboard.Generate", key="board", script=gone),
         steps.request("Subtitle.Auto", key="subs"),
         steps.request("Voice.TTS", key="quiet", params={"text": "…"}),
