@@ -29,7 +29,7 @@ up: $(READY) ## Run the system here until Ctrl-C; state in .fenta/
 
 test: $(READY) ## Run all tests on real parts started for them
 	$(BIN)/python -m coverage erase
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest
 
 check: $(READY) ## Format, lint, types, import rules
 	$(BIN)/ruff format --check .
