@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from fenta.chassis.errors import Finding as Mistake
 from fenta.chassis.errors import Problem
-from fenta.chassis.http import invalid
+from fenta.chassis.findings import invalid
 from fenta.contracts import models, units, voices
 from fenta.contracts.documents import Script
 from fenta.contracts.units import Size
