@@ -18,7 +18,7 @@ class Film:
 
 def probe(data: bytes) -> Film:
     """Read the streams of an MP4."""
-    with av.open(io.BytesIO(data)) as container:
+    with av.open(io.BytesIO(data), mode="r") as container:
         video = container.streams.video[0]
         return Film(
             width=video.width,
