@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 
-from fenta.billing import cursors
 from fenta.billing.books import Books
 from fenta.billing.plans import LIMITED_UNITS
 from fenta.billing.prices import CURRENT
@@ -30,6 +29,7 @@ from fenta.billing.schemas import (
     UsageTotal,
 )
 from fenta.billing.service import BillingService
+from fenta.chassis import paging
 from fenta.chassis.http import StrictRoute, caller
 from fenta.chassis.identity import HEADER, Identity
 from fenta.contracts.units import UNITS
@@ -59,11 +59,9 @@ def _add_tokens(routes: APIRouter, billing: BillingService) -> None:
     @routes.get("/v1/tokens/history", summary="Lines of the ledger, newest first")
     async def history(identity: Reader, query: Annotated[HistoryQuery, Query()]) -> History:
         filters = {"org_id": identity.org_id, "job_id": query.job_id}
-        before = cursors.decode(query.cursor, filters)
+        before = paging.behind(query.cursor, filters, paging.number)
         lines = await billing.list_history(identity.org_id, job_id=query.job_id, before=before, most=query.limit + 1)
-        more = len(lines) > query.limit
-        page = lines[: query.limit]
-        cursor = cursors.encode(page[-1].number, filters) if more else None
+        page, cursor = paging.cut(lines, query.limit, filters, lambda line: line.number)
         return History(data=[_history_line(line) for line in page], next_cursor=cursor)
 
 

@@ -1,25 +1,15 @@
 """Shapes of billing's answers and questions."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from fenta.billing.prices import CURRENCY
+from fenta.chassis.moments import Moment
+from fenta.chassis.paging import PageQuery
 
-
-def _written(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-Moment = Annotated[datetime, PlainSerializer(_written, return_type=str)]
 JobId = Annotated[str, StringConstraints(min_length=1, max_length=64)]
-
-
-class Query(BaseModel):
-    """Query parameters; an unknown one is a mistake."""
-
-    model_config = ConfigDict(extra="forbid")
 
 
 class Money(BaseModel):
@@ -43,9 +33,7 @@ class Balances(BaseModel):
     balances: dict[str, Balance]
 
 
-class HistoryQuery(Query):
-    limit: int = Field(25, ge=1, le=100)
-    cursor: str | None = Field(None, max_length=400)
+class HistoryQuery(PageQuery):
     job_id: JobId | None = None
 
 
@@ -68,7 +56,7 @@ class History(BaseModel):
     next_cursor: str | None
 
 
-class UsageQuery(Query):
+class UsageQuery(BaseModel):
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
     since: datetime | None = Field(None, alias="from", description="default: the start of the running month")

@@ -4,9 +4,10 @@ import re
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, PlainSerializer, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StringConstraints
 
 from fenta.chassis.http import Body
+from fenta.chassis.moments import Moment
 from fenta.gateway.accounts.service import SignedIn, normal_email
 from fenta.gateway.models import AccessToken, LibraryAsset, Organisation, Person
 
@@ -37,11 +38,6 @@ def _parsed(value: Any) -> Any:
     return datetime.fromisoformat(value) if isinstance(value, str) else value
 
 
-def _zulu(moment: datetime) -> str:
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-Time = Annotated[datetime, PlainSerializer(_zulu, return_type=str)]
 Email = Annotated[str, AfterValidator(_email)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_printable)]
 Password = Annotated[str, StringConstraints(strip_whitespace=False, max_length=1000)]
@@ -84,8 +80,8 @@ class OrganisationView(BaseModel):
     plan: str
     role: str
     member_count: int
-    created_at: Time
-    updated_at: Time
+    created_at: Moment
+    updated_at: Moment
 
     @classmethod
     def of(cls, organisation: Organisation) -> "OrganisationView":
@@ -97,8 +93,8 @@ class UserView(BaseModel):
     email: str
     name: str
     organisations: list[OrganisationView]
-    created_at: Time
-    updated_at: Time
+    created_at: Moment
+    updated_at: Moment
 
     @classmethod
     def of(cls, person: Person, organisations: Any) -> "UserView":
@@ -138,9 +134,9 @@ class AccessTokenView(BaseModel):
     name: str
     ending: str
     scopes: list[str]
-    expires_at: Time | None
-    last_used_at: Time | None
-    created_at: Time
+    expires_at: Moment | None
+    last_used_at: Moment | None
+    created_at: Moment
 
     @classmethod
     def of(cls, token: AccessToken) -> "AccessTokenView":
@@ -184,9 +180,9 @@ class AssetView(BaseModel):
     duration_seconds: float | None
     licence: str | None
     url: str
-    url_expires_at: Time
-    created_at: Time
-    updated_at: Time
+    url_expires_at: Moment
+    created_at: Moment
+    updated_at: Moment
 
     @classmethod
     def of(cls, asset: LibraryAsset, *, url: str, until: datetime) -> "AssetView":
@@ -207,7 +203,7 @@ class AssetList(Page):
 
 class LinkView(BaseModel):
     url: str
-    expires_at: Time
+    expires_at: Moment
 
 
 class EventList(Page):

@@ -1,23 +1,20 @@
-"""What happens by the clock."""
-
-import asyncio
+"""What generation does by the clock."""
 
 from fenta.chassis.database import Database
-from fenta.chassis.telemetry import log
+from fenta.chassis.intervals import repeat
 from fenta.generation import metrics, repository
 
 MEASURE_SECONDS = 15.0
 
 
 async def measure(database: Database) -> None:
-    """Keep the gauges true."""
-    while True:
-        try:
-            async with database.transaction() as session:
-                counts = await repository.count_open(session)
-            metrics.open_provider_tasks.clear()
-            for (provider, state), count in counts.items():
-                metrics.open_provider_tasks.labels(provider, state).set(count)
-        except Exception as error:  # a gauge must not end the service
-            log.warning("gauges.failed", error=f"{type(error).__name__}: {error}")
-        await asyncio.sleep(MEASURE_SECONDS)
+    """Keep the gauges current."""
+
+    async def count() -> None:
+        async with database.transaction() as session:
+            counts = await repository.count_open(session)
+        metrics.open_provider_tasks.clear()
+        for (provider, state), open_tasks in counts.items():
+            metrics.open_provider_tasks.labels(provider, state).set(open_tasks)
+
+    await repeat("measure", count, every_seconds=MEASURE_SECONDS)

@@ -5,9 +5,10 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
+from fenta.chassis import paging
 from fenta.chassis.http import StrictRoute, caller
 from fenta.chassis.identity import Identity
-from fenta.notifier import cursors, schemas
+from fenta.notifier import schemas
 from fenta.notifier.deliveries import Deliverer
 from fenta.notifier.event_types import EVENT_TYPES
 from fenta.notifier.models import Attempt, Delivery, StoredEvent
@@ -45,12 +46,11 @@ def _event_type(name: str) -> schemas.EventType:
 
 def _add_endpoints(routes: APIRouter, notifier: NotifierService) -> None:
     @routes.get("", summary="The webhooks of the organisation, newest first")
-    async def list_endpoints(identity: Reader, query: Annotated[schemas.EndpointQuery, Query()]) -> schemas.Endpoints:
+    async def list_endpoints(identity: Reader, query: Annotated[paging.PageQuery, Query()]) -> schemas.Endpoints:
         filters = {"org_id": identity.org_id, "list": "endpoints"}
-        before = cursors.decode(query.cursor, filters)
+        before = paging.behind(query.cursor, filters, paging.number)
         found = await notifier.list_endpoints(identity.org_id, before=before, most=query.limit + 1)
-        page = found[: query.limit]
-        cursor = cursors.encode(page[-1].number, filters) if len(found) > query.limit else None
+        page, cursor = paging.cut(found, query.limit, filters, lambda one: one.number)
         return schemas.Endpoints(data=[schemas.Endpoint.model_validate(one) for one in page], next_cursor=cursor)
 
     @routes.post("", status_code=201, summary="Tell this URL of these events")
@@ -88,12 +88,11 @@ def _add_deliveries(routes: APIRouter, notifier: NotifierService) -> None:
     ) -> schemas.Deliveries:
         wanted = {"state": query.status, "type": query.type, "since": query.since, "until": query.until}
         filters = {name: str(value) for name, value in wanted.items()} | {"endpoint_id": endpoint_id}
-        before = cursors.decode(query.cursor, filters)
+        before = paging.behind(query.cursor, filters, paging.number)
         found = await notifier.list_deliveries(
             identity.org_id, endpoint_id, before=before, most=query.limit + 1, **wanted
         )
-        page = found[: query.limit]
-        cursor = cursors.encode(page[-1].number, filters) if len(found) > query.limit else None
+        page, cursor = paging.cut(found, query.limit, filters, lambda one: one.number)
         return schemas.Deliveries(data=[schemas.Delivery(**_row(one)) for one in page], next_cursor=cursor)
 
     @routes.get("/deliveries/{delivery_id}", summary="One delivery with all its attempts")

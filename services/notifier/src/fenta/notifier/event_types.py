@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from fenta.chassis.moments import written
 from fenta.contracts.events import (
     AssetGenerated,
     Event,
@@ -121,7 +122,7 @@ def make_event(
         "id": id_,
         "type": name,
         "version": 1,
-        "timestamp": _written(occurred_at),
+        "timestamp": written(occurred_at),
         "org_id": org_id,
         "project_id": project_id,
         "subject": subject,
@@ -164,10 +165,6 @@ def wanted(name: str, patterns: Sequence[str]) -> bool:
 
 def _json(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def _written(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _moment(time: str) -> datetime:

@@ -1,20 +1,16 @@
 """Shapes of notifier's questions and answers."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from fenta.chassis.http import Body
+from fenta.chassis.moments import Moment
+from fenta.chassis.paging import PageQuery
 from fenta.notifier.addresses import LONGEST_URL
 from fenta.notifier.models import DeliveryState, EndpointStatus, Trigger
 
-
-def _written(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-Moment = Annotated[datetime, PlainSerializer(_written, return_type=str)]
 Url = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_URL)]
 Patterns = Annotated[
     list[Annotated[str, StringConstraints(min_length=1, max_length=64)]], Field(min_length=1, max_length=64)
@@ -55,22 +51,7 @@ class EndpointChange(Body):
         return self.model_dump(exclude_unset=True)
 
 
-class Query(BaseModel):
-    """Query parameters; an unknown one is a mistake."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    limit: int = Field(25, ge=1, le=100)
-    cursor: str | None = Field(None, max_length=400)
-
-
-class EndpointQuery(Query):
-    pass
-
-
-class DeliveryQuery(Query):
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
-
+class DeliveryQuery(PageQuery):
     status: DeliveryState | None = None
     type: str | None = Field(None, max_length=64)
     since: datetime | None = Field(None, alias="from")

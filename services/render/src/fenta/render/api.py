@@ -7,9 +7,8 @@ from fastapi import APIRouter, Query
 from fenta.chassis import paging
 from fenta.chassis.http import StrictRoute, caller
 from fenta.chassis.identity import Identity
-from fenta.render import schemas
 from fenta.render.models import Render
-from fenta.render.schemas import RenderList, RenderView, view_of
+from fenta.render.schemas import RenderList, RendersQuery, RenderView, view_of
 from fenta.render.service import RenderService
 
 Reader = Annotated[Identity, caller("jobs:read")]
@@ -19,17 +18,16 @@ def router(renders: RenderService) -> APIRouter:
     routes = APIRouter(route_class=StrictRoute)
 
     @routes.get("/v1/renders", summary="Renders, newest first")
-    async def list_renders(identity: Reader, query: Annotated[schemas.Query, Query()]) -> RenderList:
+    async def list_renders(identity: Reader, query: Annotated[RendersQuery, Query()]) -> RenderList:
         filters = {"org_id": identity.org_id, "job_id": query.job_id, "status": query.status}
         found = await renders.list(
             identity.org_id,
             job_id=query.job_id,
             status=query.status,
-            after=paging.decode(query.cursor, filters),
+            after=paging.behind(query.cursor, filters, paging.time_and_id),
             most=query.limit + 1,
         )
-        page = found[: query.limit]
-        cursor = paging.encode(_place(page[-1]), filters) if len(found) > query.limit else None
+        page, cursor = paging.cut(found, query.limit, filters, _place)
         return RenderList(data=[view_of(render) for render in page], next_cursor=cursor)
 
     @routes.get("/v1/renders/{render_id}", summary="One render: its files and checks")
@@ -40,4 +38,4 @@ def router(renders: RenderService) -> APIRouter:
 
 
 def _place(render: Render) -> str:
-    return f"{render.created_at.isoformat()}|{render.id}"
+    return paging.written_time_and_id(render.created_at, render.id)

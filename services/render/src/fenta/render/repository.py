@@ -43,8 +43,10 @@ class Renders:
             raise NotFound("render")
         return found
 
-    async def list(self, *, job_id: str | None, status: str | None, after: str | None, most: int) -> Sequence[Render]:
-        """Newest first, behind the render `after`."""
+    async def list(
+        self, *, job_id: str | None, status: str | None, after: tuple[datetime, str] | None, most: int
+    ) -> Sequence[Render]:
+        """Newest first, behind the render made `after` this time, of this id."""
         query = select(Render).order_by(Render.created_at.desc(), Render.id.desc()).limit(most)
         query = query.where(Render.job_id == job_id) if job_id else query
         query = query.where(Render.status == status) if status else query
@@ -70,9 +72,8 @@ class Renders:
         return await self._session.scalar(select(Stop.reason).where(Stop.job_id == job_id, mine).limit(1))
 
 
-def _behind(query: Select[Render], after: str | None) -> Select[Render]:
+def _behind(query: Select[Render], after: tuple[datetime, str] | None) -> Select[Render]:
     if after is None:
         return query
-    moment, render_id = after.split("|", 1)
-    when = datetime.fromisoformat(moment)
+    when, render_id = after
     return query.where(or_(Render.created_at < when, (Render.created_at == when) & (Render.id < render_id)))

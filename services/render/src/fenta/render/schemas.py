@@ -1,22 +1,17 @@
 """Shapes of render's answers and questions."""
 
-from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
+from fenta.chassis.moments import Moment
+from fenta.chassis.paging import PageQuery
 from fenta.render.models import Render, Status
 
 
-class Query(BaseModel):
-    """Query parameters; an unknown one is a mistake."""
-
-    model_config = ConfigDict(extra="forbid")
-
+class RendersQuery(PageQuery):
     job_id: str | None = Field(default=None, max_length=64)
     status: Status | None = None
-    limit: int = Field(default=20, ge=1, le=100)
-    cursor: str | None = None
 
 
 class RenderView(BaseModel):
@@ -32,9 +27,9 @@ class RenderView(BaseModel):
     outputs: dict[str, Any]
     checks: dict[str, Any] | None
     error: dict[str, Any] | None
-    created_at: datetime
-    started_at: datetime | None
-    completed_at: datetime | None
+    created_at: Moment
+    started_at: Moment | None
+    completed_at: Moment | None
 
 
 class RenderList(BaseModel):

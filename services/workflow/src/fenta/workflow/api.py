@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from fenta.chassis import paging
 from fenta.chassis.database import Database
@@ -32,13 +32,7 @@ Read = Annotated[Identity, caller("jobs:read")]
 Write = Annotated[Identity, caller("jobs:write", role="editor")]
 
 
-class Page(BaseModel):
-    """Query parameters of the list; unknown ones are refused."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    limit: int = Field(default=25, ge=1, le=100)
-    cursor: str | None = None
+class JobsQuery(paging.PageQuery):
     status: str | None = None
     kind: str | None = None
     root_job_id: str | None = None
@@ -82,14 +76,13 @@ def router(service: WorkflowService, database: Database, views: Views) -> APIRou
         return service.estimate(body)
 
     @routes.get("/v1/jobs", summary="Jobs, newest first")
-    async def list_jobs(identity: Read, page: Annotated[Page, Query()]) -> dict[str, Any]:
-        after = paging.decode(page.cursor, page.filters())
+    async def list_jobs(identity: Read, page: Annotated[JobsQuery, Query()]) -> dict[str, Any]:
+        after = paging.behind(page.cursor, page.filters(), str)
         async with database.api_transaction(identity.org_id) as session:
             jobs = await JobRepository(session).list(
                 statuses=page.statuses(), kind=page.kind, root=page.root_job_id, after=after, limit=page.limit + 1
             )
-        shown = jobs[: page.limit]
-        more = paging.encode(shown[-1].id, page.filters()) if len(jobs) > page.limit else None
+        shown, more = paging.cut(jobs, page.limit, page.filters(), lambda job: job.id)
         return {"data": [views.job(job) for job in shown], "next_cursor": more}
 
     @routes.get("/v1/jobs/{job_id}", summary="One job")

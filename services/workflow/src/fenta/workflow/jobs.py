@@ -1,24 +1,22 @@
-"""What the service does by the clock."""
+"""What workflow does by the clock."""
 
-import asyncio
-
-from fenta.chassis.telemetry import log
+from fenta.chassis.intervals import repeat
 from fenta.workflow.service import WorkflowService
 
 WAKE_SECONDS = 1.0
-MEASURE_EVERY = 15
+MEASURE_SECONDS = 15.0
 
 
-async def watch(service: WorkflowService) -> None:
-    """Wake the jobs whose time has come, every second; count them every quarter of a minute."""
-    turn = 0
-    while True:
-        try:
-            while await service.wake_due():
-                pass
-            if turn % MEASURE_EVERY == 0:
-                await service.measure()
-        except Exception as error:
-            log.warning("watch.failed", error=f"{type(error).__name__}: {error}")
-        turn += 1
-        await asyncio.sleep(WAKE_SECONDS)
+async def wake(service: WorkflowService) -> None:
+    """Wake the jobs whose time has come."""
+
+    async def wake_all() -> None:
+        while await service.wake_due():
+            pass
+
+    await repeat("wake", wake_all, every_seconds=WAKE_SECONDS)
+
+
+async def measure(service: WorkflowService) -> None:
+    """Keep the gauges current."""
+    await repeat("measure", service.measure, every_seconds=MEASURE_SECONDS)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from fenta.chassis.moments import written
 from fenta.contracts import nodes, units
 from fenta.contracts.models import MODELS
 from fenta.workflow.models import Job, Step, phase_of
@@ -18,7 +19,7 @@ Link = Callable[[str, str, str], str]
 
 
 def time_words(moment: datetime | None) -> str | None:
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z") if moment else None
+    return written(moment) if moment else None
 
 
 def money(micros: int | None) -> dict[str, Any] | None:

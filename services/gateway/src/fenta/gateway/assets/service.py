@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from fenta.chassis import paging
 from fenta.chassis.database import Database, Session
 from fenta.chassis.errors import NotFound
 from fenta.chassis.messages import Message
@@ -10,7 +11,6 @@ from fenta.chassis.storage import Storage
 from fenta.contracts.events import AssetGenerated, RenderCompleted
 from fenta.contracts.ids import ID_PATTERN
 from fenta.contracts.values import Asset
-from fenta.gateway.assets.cursor import Cursor
 from fenta.gateway.models import LibraryAsset
 from fenta.gateway.repository import library
 
@@ -44,19 +44,21 @@ class Assets:
 
     async def list(
         self, org_id: str, *, type: str | None, job_id: str | None, cursor: str | None, limit: int
-    ) -> tuple[list[LibraryAsset], str | None]:
+    ) -> tuple[Sequence[LibraryAsset], str | None]:
         """One page, newest first, and the cursor of the next. Raises `cursor_invalid`."""
         filters = {"type": type, "job_id": job_id}
-        before = Cursor.read(cursor, filters).place if cursor else None
+        before = paging.behind(cursor, filters, paging.time_and_id)
         async with self._database.api_transaction(org_id) as session:
             found = await library.list_assets(session, org_id, **filters, before=before, rows=limit + 1)
-        page = found[:limit]
-        more = len(found) > limit
-        return page, Cursor.behind(page[-1].created_at, page[-1].id, filters) if more else None
+        return paging.cut(found, limit, filters, _place)
 
     def link(self, asset: LibraryAsset, *, seconds: int, attachment: bool = False) -> str:
         filename = asset.name if attachment else None
         return self._storage.link(asset.org_id, asset.sha256, seconds=seconds, filename=filename)
+
+
+def _place(asset: LibraryAsset) -> str:
+    return paging.written_time_and_id(asset.created_at, asset.id)
 
 
 def _rows(event: AssetGenerated | RenderCompleted) -> list[LibraryAsset]:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fenta.chassis.errors import Problem
+from fenta.chassis.moments import written
 from fenta.chassis.telemetry import log
 from fenta.gateway.catalogue.merging import Document, merge
 from fenta.gateway.forwarding.owners import Owners
@@ -77,5 +78,4 @@ class Catalogue:
 
     def _note(self, service: str, status: str) -> None:
         if self._states.get(service, {}).get("status") != status:
-            since = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-            self._states[service] = {"status": status, "since": since}
+            self._states[service] = {"status": status, "since": written(datetime.now(UTC))}

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from fenta.chassis.moments import written
 from fenta.gateway.live.messages import FINAL, Body
 from fenta.gateway.models import Channel
 
@@ -89,6 +90,5 @@ def _steps(state: dict[str, Any]) -> dict[str, Any]:
 
 def _numbered(channel: Channel, item: News, body: Body) -> Body:
     channel.last_seq += 1
-    time = item.time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     job_id = channel.name.removeprefix(JOB_PREFIX)
-    return {"channel": channel.name, "seq": channel.last_seq, "time": time, "job_id": job_id} | body
+    return {"channel": channel.name, "seq": channel.last_seq, "time": written(item.time), "job_id": job_id} | body

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from fenta.chassis.moments import written
 from fenta.contracts.events import (
     AssetGenerated,
     Event,
@@ -49,7 +50,7 @@ def _requested(event: JobRequested) -> list[Body]:
 
 
 def _started(event: JobStarted) -> list[Body]:
-    return [{"type": "job.started", "started_at": _time(event.started_at)} | _status("running")]
+    return [{"type": "job.started", "started_at": written(event.started_at)} | _status("running")]
 
 
 def _progressed(event: JobProgressed) -> list[Body]:
@@ -66,7 +67,7 @@ def _progressed(event: JobProgressed) -> list[Body]:
 def _waiting(event: JobWaiting) -> list[Body]:
     status = "waiting_for_approval" if event.kind == "approval" else "waiting_for_budget"
     body = {"type": "job.waiting", "kind": event.kind, "step_id": event.step_id, "reason": event.reason}
-    return [body | {"needed": event.needed, "expires_at": _time(event.expires_at)} | _status(status)]
+    return [body | {"needed": event.needed, "expires_at": written(event.expires_at)} | _status(status)]
 
 
 def _completed(event: JobCompleted) -> list[Body]:
@@ -155,8 +156,3 @@ def _named(outputs: dict[str, PortValue]) -> list[Body]:
 def _lines(name: str, value: PortValue) -> Iterable[Body]:
     values = [entry.value for entry in value] if isinstance(value, list) else [value]
     return [{"name": name, "asset_id": each.asset_id} for each in values if each.asset_id]
-
-
-def _time(moment: Any) -> str:
-    text: str = moment.isoformat(timespec="milliseconds")
-    return text.replace("+00:00", "Z")

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 from fenta.chassis.database import Database
+from fenta.chassis.moments import written
 from fenta.chassis.storage import Storage
 from fenta.gateway import metrics
 from fenta.gateway.live.hub import Hub, Listener
@@ -64,7 +65,7 @@ class Streams:
         links = {name: sha256 for name, sha256 in body.pop(LINKS, {}).items() if sha256}
         if links:
             until = datetime.now(UTC) + timedelta(seconds=LINK_SECONDS)
-            body["url_expires_at"] = until.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            body["url_expires_at"] = written(until)
         signed = {name: self._storage.link(org_id, sha256, seconds=LINK_SECONDS) for name, sha256 in links.items()}
         # The database keeps JSON in an order of its own; people read what it is first.
         return {name: body[name] for name in FIRST} | body | signed
