@@ -8,9 +8,9 @@ from typing import Annotated, Any
 import httpx
 import jwt
 import pytest
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends, Query
 from fastapi.responses import StreamingResponse
-from pydantic import Field
+from pydantic import BaseModel, Field
 from sqlalchemy.exc import DBAPIError
 
 from fenta.chassis.errors import NotFound, TransientError
@@ -49,6 +49,19 @@ async def who(identity: Annotated[Identity, caller("jobs:write", "editor")]) -> 
 @router.get("/trace")
 async def trace() -> dict[str, str | None]:
     return {"traceparent": traceparent.get()}
+
+
+class Range(BaseModel):
+    since: str = Field("", alias="from")
+
+
+def mood(mood: str = "blue") -> str:
+    return mood
+
+
+@router.get("/colours")
+async def colours(within: Annotated[Range, Query()], mood: Annotated[str, Depends(mood)]) -> list[str]:
+    return [within.since, mood]
 
 
 @router.get("/broken/{how}")
@@ -145,6 +158,14 @@ async def test_all_mistakes_are_told_at_once(client: httpx.AsyncClient) -> None:
         ("#/size/width", "type"),
         ("#/titel", "unknown_field"),
     }
+
+
+async def test_query_names_are_known_by_their_alias_and_from_what_a_route_depends_on(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/colours?from=here&mood=red")).json() == ["here", "red"]
+    for query, hint in (("form=here", "Did you mean from?"), ("since=here", "Known here: from, mood.")):
+        answer = (await client.get(f"/colours?mood=red&{query}")).json()
+        assert (answer["status"], answer["code"], answer["hint"]) == (400, "unknown_parameter", hint)
+    assert (await client.get("/trace?x=1")).json()["hint"] == "Known here: none."
 
 
 async def test_a_body_that_is_not_called_json_is_refused(client: httpx.AsyncClient) -> None:

@@ -154,13 +154,9 @@ async def test_a_receiver_that_fails_does_not_hold_up_the_job(person: Person, re
 
 
 async def test_unknown_query_words_and_cursors_are_refused(person: Person) -> None:
-    for query, codes in (
-        ("?limt=3", ("validation_failed", "unknown_field", "unknown_parameter")),
-        ("?cursor=abc", ("cursor_invalid",)),
-    ):
+    for query, code in (("?limt=3", "unknown_parameter"), ("?cursor=abc", "cursor_invalid")):
         answer = await person.http.get(f"/v1/jobs{query}", headers=person.headers)
-        assert answer.status_code in (400, 422), answer.text
-        assert answer.json()["code"] in codes
+        assert (answer.status_code, answer.json()["code"]) == (400, code)
 
 
 async def test_what_is_not_there_is_404_and_a_problem(client: httpx.AsyncClient, person: Person) -> None:

@@ -1,13 +1,15 @@
 """The HTTP side of a service: strict bodies, problem documents, request ids, limits, and who asks."""
 
+import difflib
 import json
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 import asyncpg
 import structlog
 from fastapi import Depends, FastAPI, Request
+from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from fastapi.routing import APIRoute
@@ -53,12 +55,14 @@ class StrictRequest(Request):
 
 
 class StrictRoute(APIRoute):
-    """A route whose body must say that it is JSON, and be JSON."""
+    """A route that refuses query names it does not know, and whose body must say that it is JSON, and be JSON."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
+        known = set(_query_names(self.dependant))
 
         async def strictly(request: Request) -> Response:
+            _require_known(request, known)
             strict = StrictRequest(request.scope, request.receive)
             if self.body_field is not None and _has_body(request) and await strict.body():
                 _require_json(request)
@@ -67,6 +71,26 @@ class StrictRoute(APIRoute):
             return await handle(strict)
 
         return strictly
+
+
+def _query_names(dependant: Dependant) -> Iterator[str]:
+    """The query names of a route and of what it depends on; a model stands for its fields."""
+    for parameter in dependant.query_params:
+        shape = parameter.field_info.annotation
+        if isinstance(shape, type) and issubclass(shape, BaseModel):
+            yield from (field.alias or name for name, field in shape.model_fields.items())
+        else:
+            yield parameter.alias
+    for deeper in dependant.dependencies:
+        yield from _query_names(deeper)
+
+
+def _require_known(request: Request, known: set[str]) -> None:
+    strangers = [name for name in request.query_params if name not in known]
+    if strangers:
+        nearest = difflib.get_close_matches(strangers[0], sorted(known), n=1)
+        hint = f"Did you mean {nearest[0]}?" if nearest else f"Known here: {', '.join(sorted(known)) or 'none'}."
+        raise Problem("unknown_parameter", f"There is no parameter {strangers[0][:100]}.", hint=hint)
 
 
 def _has_body(request: Request) -> bool:

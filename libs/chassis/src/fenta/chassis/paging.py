@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from fenta.chassis.errors import Problem
 from fenta.contracts.digest import digest_of
@@ -20,8 +20,6 @@ Row = TypeVar("Row")
 
 class PageQuery(BaseModel):
     """The query parameters of every list; a list adds its filters."""
-
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
     limit: int = Field(25, ge=1, le=100)
     cursor: str | None = Field(None, max_length=1000, description="`next_cursor` of the page before")

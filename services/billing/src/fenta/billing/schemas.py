@@ -57,8 +57,6 @@ class History(BaseModel):
 
 
 class UsageQuery(BaseModel):
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
-
     since: datetime | None = Field(None, alias="from", description="default: the start of the running month")
     until: datetime | None = Field(None, alias="to", description="default: now")
     group_by: Literal["day", "resource"] | None = None

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from fenta.chassis import paging
 from fenta.chassis.database import Database
@@ -46,8 +46,6 @@ class JobsQuery(paging.PageQuery):
 
 
 class DryRun(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
     dry_run: Literal["true", "false"] = "false"
 
 

@@ -6,8 +6,8 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
+from fenta.chassis.http import StrictRoute
 from fenta.gateway.access.sessions import Sessions
-from fenta.gateway.api.common import GatewayRoute
 from fenta.gateway.catalogue.service import Catalogue
 
 PAGES = {
@@ -23,7 +23,7 @@ PAGE_HEADERS = {
 
 
 def router(sessions: Sessions, catalogue: Catalogue, *, version: str) -> APIRouter:
-    routes = APIRouter(route_class=GatewayRoute)
+    routes = APIRouter(route_class=StrictRoute)
 
     @routes.get("/.well-known/jwks.json", summary="The public keys of our tokens")
     async def jwks() -> JSONResponse:

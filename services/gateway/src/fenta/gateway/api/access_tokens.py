@@ -4,16 +4,17 @@ from typing import Annotated
 
 from fastapi import APIRouter, Response
 
+from fenta.chassis.http import StrictRoute
 from fenta.chassis.identity import Identity
 from fenta.gateway.access.tokens import AccessTokens
-from fenta.gateway.api.common import GatewayRoute, in_session
+from fenta.gateway.api.common import in_session
 from fenta.gateway.schemas import AccessTokenBody, AccessTokenList, AccessTokenView, NewAccessTokenView
 
 Person = Annotated[Identity, in_session()]
 
 
 def router(tokens: AccessTokens) -> APIRouter:
-    routes = APIRouter(route_class=GatewayRoute)
+    routes = APIRouter(route_class=StrictRoute)
 
     @routes.get("/v1/access-tokens", summary="My access tokens")
     async def list_tokens(identity: Person) -> AccessTokenList:

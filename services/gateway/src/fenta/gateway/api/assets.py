@@ -6,9 +6,10 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import RedirectResponse
 
+from fenta.chassis.http import StrictRoute
 from fenta.chassis.identity import Identity
 from fenta.contracts.ids import ID_PATTERN
-from fenta.gateway.api.common import GatewayRoute, asking
+from fenta.gateway.api.common import asking
 from fenta.gateway.assets.service import Assets
 from fenta.gateway.models import LibraryAsset
 from fenta.gateway.schemas import AssetList, AssetView, LinkView
@@ -21,7 +22,7 @@ Lifetime = Annotated[int, Query(ge=60, le=86_400, description="seconds the link 
 
 
 def router(assets: Assets) -> APIRouter:
-    routes = APIRouter(route_class=GatewayRoute)
+    routes = APIRouter(route_class=StrictRoute)
 
     def view(asset: LibraryAsset) -> AssetView:
         until = datetime.now(UTC) + timedelta(seconds=LINK_SECONDS)

@@ -5,11 +5,12 @@ from typing import Annotated
 from fastapi import APIRouter, Request, Response
 
 from fenta.chassis.errors import Problem
+from fenta.chassis.http import StrictRoute
 from fenta.chassis.identity import Identity
 from fenta.gateway.access.door import Door
 from fenta.gateway.access.sessions import LIFETIME_SECONDS
 from fenta.gateway.accounts.service import Accounts, SignedIn
-from fenta.gateway.api.common import GatewayRoute, asking
+from fenta.gateway.api.common import asking
 from fenta.gateway.schemas import (
     LoginBody,
     LogoutBody,
@@ -23,7 +24,7 @@ from fenta.gateway.schemas import (
 
 
 def router(accounts: Accounts, door: Door) -> APIRouter:
-    routes = APIRouter(route_class=GatewayRoute)
+    routes = APIRouter(route_class=StrictRoute)
 
     @routes.post("/v1/auth/register", status_code=201, summary="Make an account and its own organisation")
     async def register(body: RegisterBody, request: Request) -> TokensView:

@@ -6,9 +6,10 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from fenta.chassis.errors import NotFound, Problem
+from fenta.chassis.http import StrictRoute
 from fenta.chassis.identity import Identity
 from fenta.contracts.ids import ID_PATTERN
-from fenta.gateway.api.common import GatewayRoute, asking
+from fenta.gateway.api.common import asking
 from fenta.gateway.forwarding.forward import passed_on
 from fenta.gateway.forwarding.owners import Owners
 from fenta.gateway.live.channels import job_channel
@@ -21,7 +22,7 @@ After = Annotated[int, Query(ge=0, description="the `seq` of the last message th
 
 
 def router(streams: Streams, owners: Owners) -> APIRouter:
-    routes = APIRouter(route_class=GatewayRoute)
+    routes = APIRouter(route_class=StrictRoute)
 
     @routes.get(
         "/v1/jobs/{job_id}/events",
