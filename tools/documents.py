@@ -1,4 +1,4 @@
-"""Writes the pages that follow from the code: events, nodes, settings, schemas. `make docs` runs it.
+"""Writes the pages that follow from the code: events, nodes, settings, schemas, OpenAPI. `make docs` runs it.
 
 A test compares what is written here with what is committed, so that no page can grow old.
 """
@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Iterator
 from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ from pydantic_settings import BaseSettings
 from fenta.contracts.events import EVENTS, Event
 from fenta.contracts.nodes import CATALOGUE, NodeType, Port
 from fenta.contracts.topics import DAY_MS, SERVICES, TOPICS, Topic, dead_letter_topics
+from fenta.gateway.catalogue.service import described
+from fenta.gateway.settings import GatewaySettings
+from tools.apps import app_of
 from tools.compatibility import breaks
 
 ROOT = Path(__file__).parents[1]
@@ -27,6 +31,7 @@ def pages() -> dict[Path, str]:
     found = {
         ROOT / "docs/events.md": events_page(),
         ROOT / "docs/nodes.md": nodes_page(),
+        ROOT / "docs/openapi.json": _json(openapi()),
         ROOT / ".env.example": environment_example(),
     }
     found |= {ROOT / f"docs/schemas/{name}.json": _json(model.model_json_schema()) for name, model in EVENTS.items()}
@@ -36,6 +41,13 @@ def pages() -> dict[Path, str]:
 
 def _json(value: Any) -> str:
     return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def openapi() -> dict[str, Any]:
+    """The document that the gateway serves at `/v1/openapi.json`, without any service running."""
+    api_url = GatewaySettings.model_fields["api_url"].default
+    documents = {service: app_of(service).openapi() for service in SERVICES}
+    return described(documents, version=version("fenta-gateway"), api_url=api_url)
 
 
 def events_page() -> str:

@@ -4,7 +4,9 @@ import pytest
 
 from tools.documents import ROOT, pages
 
+PAGES = {str(path.relative_to(ROOT)): text for path, text in pages().items()}
 
-@pytest.mark.parametrize("path", [str(path.relative_to(ROOT)) for path in pages()])
+
+@pytest.mark.parametrize("path", PAGES)
 def test_a_generated_page_is_not_stale(path: str) -> None:
-    assert (ROOT / path).read_text() == pages()[ROOT / path], f"{path} is stale; run make docs"
+    assert (ROOT / path).read_text() == PAGES[path], f"{path} is stale; run make docs"

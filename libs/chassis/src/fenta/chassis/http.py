@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fenta.chassis import telemetry
 from fenta.chassis.database import is_passing
+from fenta.chassis.description import DescribedApp
 from fenta.chassis.errors import Problem, TransientError
 from fenta.chassis.findings import invalid
 from fenta.chassis.identity import HEADER, Identity, Verifier
@@ -145,7 +146,9 @@ def _inspect(value: Any, depth: int) -> None:
 
 def create_app(service: str, *, verifier: Verifier | None = None, body_limit: int = BODY_LIMIT_BYTES) -> FastAPI:
     """A FastAPI app with our manners; routes are added by the service."""
-    app = FastAPI(title=f"Fenta {service}", version="1", docs_url=None, redoc_url=None, openapi_url="/openapi.json")
+    app = DescribedApp(
+        title=f"Fenta {service}", version="1", docs_url=None, redoc_url=None, openapi_url="/openapi.json"
+    )
     app.router.route_class = StrictRoute
     app.state.service = service
     app.state.verifier = verifier or Verifier(None)

@@ -28,7 +28,10 @@ def router(streams: Streams, owners: Owners) -> APIRouter:
         "/v1/jobs/{job_id}/events",
         summary="What happens to a job, as text/event-stream or as a list",
         response_model=EventList,
-        responses={204: {"description": "The stream is over and there is nothing left"}},
+        responses={
+            200: {"content": {STREAM: {"schema": {"type": "string"}}}},
+            204: {"description": "The stream is over and there is nothing left"},
+        },
     )
     async def job_events(
         job_id: str,

@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from fenta.contracts.routes import owner_of
+from fenta.gateway.paths import OPEN
+
 Document = dict[str, Any]
 
 REFERENCE = "#/components/schemas/"
@@ -38,6 +41,8 @@ def _add_path(paths: Document, service: str, path: str, item: Document) -> None:
     for method, operation in item.items():
         if isinstance(operation, dict):
             operation["tags"] = [service]
+            if path in OPEN or owner_of(path) is None:
+                operation["security"] = []
             if "operationId" in operation:
                 operation["operationId"] = f"{service}_{operation['operationId']}"
         # The gateway comes first: what it composes itself it answers itself, to the questions its owner describes.

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,7 +24,7 @@ class Catalogue:
         self._owners = owners
         self._own = own
         self._version = version
-        self._server = api_url.removesuffix("/v1")
+        self._api_url = api_url
         self._documents: dict[str, Document] = {}
         self._asked_at = -DESCRIPTION_SECONDS
         self._states: dict[str, dict[str, str]] = {}
@@ -41,7 +41,7 @@ class Catalogue:
         documents = {"gateway": self._own()} | {
             name: self._documents[name] for name in self._owners.urls if name in self._documents
         }
-        return merge(documents, title=TITLE, version=self._version, servers=[self._server])
+        return described(documents, version=self._version, api_url=self._api_url)
 
     async def status(self) -> dict[str, Any]:
         """Each service: operational, degraded or down, and since when."""
@@ -79,3 +79,8 @@ class Catalogue:
     def _note(self, service: str, status: str) -> None:
         if self._states.get(service, {}).get("status") != status:
             self._states[service] = {"status": status, "since": written(datetime.now(UTC))}
+
+
+def described(documents: Mapping[str, Document], *, version: str, api_url: str) -> Document:
+    """What the whole system says of itself; the gateway's own document comes first."""
+    return merge(documents, title=TITLE, version=version, servers=[api_url.removesuffix("/v1")])
