@@ -17,6 +17,7 @@ from fenta.embedded.postgres import EmbeddedPostgres
 from tests.chassis.conftest import Fatal, Start, org_created
 from tests.conftest import PASSWORD, service_url, until
 from tests.support.bus import Bus, sent, settings_for
+from tests.support.crash import armed
 from tests.support.part import NOTES, note, notes
 from tests.support.processes import PartProcess
 
@@ -33,10 +34,10 @@ async def noted(database: Database, what: str, count: int) -> list[str]:
 
 
 async def test_killed_between_commit_and_ack_it_hands_the_event_to_the_inbox(
-    bus: Bus, database: Database, spawn: Spawn
+    bus: Bus, database: Database, spawn: Spawn, tmp_path: Path
 ) -> None:
     part = spawn()
-    part.launch(FENTA_CRASH_POINT="consumer.committed")
+    part.launch(**armed(tmp_path / "crash", "consumer.committed"))
     await bus.send(sent(org_created("once")))
     assert await part.died() == -signal.SIGKILL
     assert await notes(database, "handled") == ["once"]

@@ -4,6 +4,7 @@ import asyncio
 import signal
 from collections import defaultdict
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -17,6 +18,7 @@ from fenta.contracts.events import BudgetExceeded, JobProgressed, OrgCreated
 from tests.chassis.conftest import Start, org_created
 from tests.conftest import until
 from tests.support.bus import Bus, settings_for
+from tests.support.crash import armed
 from tests.support.processes import PartProcess
 
 
@@ -91,11 +93,11 @@ async def test_rows_wait_while_kafka_is_away_and_are_sent_when_it_returns(
 
 
 async def test_killed_between_send_and_delete_it_sends_twice_under_one_id(
-    bus: Bus, database: Database, spawn: Callable[..., PartProcess]
+    bus: Bus, database: Database, spawn: Callable[..., PartProcess], tmp_path: Path
 ) -> None:
     await publish(database, exceeded("org_1", 1))
     part = spawn()
-    part.launch(FENTA_CRASH_POINT="relay.sent")
+    part.launch(**armed(tmp_path / "crash", "relay.sent"))
     assert await part.died() == -signal.SIGKILL
     assert await outbox_rows(database) == 1
 

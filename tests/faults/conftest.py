@@ -1,25 +1,27 @@
 """A stack of its own for tests that kill."""
 
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 
 from fenta.embedded.supervisor import Stack
 from tests.e2e.conftest import QUICK
+from tests.support.crash import armed
 from tests.support.people import Person
 from tests.support.receiver import Receiver
 
 
 @pytest.fixture(scope="session")
-def crash_file(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Where a process that died on purpose notes that it did, so that it does so once."""
-    return str(tmp_path_factory.mktemp("crash") / "happened")
+def crashes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where tests arm the places at which a process of `faulty` dies."""
+    return tmp_path_factory.mktemp("crashes")
 
 
 @pytest.fixture(scope="session")
-def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with Stack(tmp_path_factory.mktemp("faulty"), settings=QUICK) as running:
+def faulty(tmp_path_factory: pytest.TempPathFactory, crashes: Path) -> Iterator[Stack]:
+    with Stack(tmp_path_factory.mktemp("faulty"), settings=QUICK | armed(crashes)) as running:
         yield running
 
 

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -21,24 +21,25 @@ from tests.conftest import service_url, until
 from tests.embedded.conftest import RunningPart
 from tests.generation import steps
 from tests.support.broker import BrokerProcess
+from tests.support.crash import armed
 
 GAPS = ("generation.intended", "generation.submitted", "generation.adopted", "generation.fetched")
 STORE_KEYS = {"AWS_ACCESS_KEY_ID": "fenta", "AWS_SECRET_ACCESS_KEY": "only-for-tests", "S3_BUCKET_NAME": "made"}
 
 
 class GenerationProcess:
-    """The service on ports of its own; it dies by itself at the crash point it is armed with, once per mark."""
+    """The service on ports of its own; it dies by itself at the crash points it is armed with."""
 
     def __init__(self, environment: dict[str, str], folder: Path) -> None:
         self._environment = {**os.environ, **environment, "HTTP_PORT": str(free_port()), "ADMIN_PORT": str(free_port())}
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self, *, dying_at: str = "") -> None:
-        armed = {"FENTA_CRASH_POINT": dying_at} if dying_at else {}
+    def start(self, *, dying_at: Sequence[str] = ()) -> None:
+        gaps = armed(self._folder / "crash", *dying_at)
         with (self._folder / "generation.log").open("ab") as log:
             command = [sys.executable, "-m", "fenta.generation"]
-            self._process = subprocess.Popen(command, env=self._environment | armed, stdout=log, stderr=log)
+            self._process = subprocess.Popen(command, env=self._environment | gaps, stdout=log, stderr=log)
 
     async def died(self) -> bool:
         return self._process is not None and self._process.poll() is not None
@@ -100,7 +101,7 @@ async def test_killed_in_every_gap_it_calls_once_and_answers_once(
 ) -> None:
     asked = [steps.picture_request(f"image[{gap}]") for gap in GAPS]
     for gap, ask in zip(GAPS, asked, strict=True):
-        process.start(dying_at=gap)
+        process.start(dying_at=[gap])
         await send(producer, ask)
         await until(process.died)
     process.start()

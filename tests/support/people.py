@@ -84,7 +84,7 @@ class Person:
                 pass
             if job.get("status") in wanted:
                 return job
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.1)
         raise AssertionError(f"the job is {job.get('status')} and not {wanted}: {job.get('error')}")
 
     async def until_step(self, job_id: str, key: str, status: str, seconds: float = 60) -> dict[str, Any]:

@@ -1,17 +1,22 @@
-"""Named places where a process may die; armed by the environment of a spawned process, never otherwise."""
+"""Named places where a process may die, if a test armed them; off everywhere else."""
 
 import os
 import signal
 from pathlib import Path
 
-_ARMED = os.environ.get("FENTA_CRASH_POINT")
-_ONCE = os.environ.get("FENTA_CRASH_ONCE")
+_FOLDER = os.environ.get("FENTA_CRASH_POINTS")
 
 
 def crash_point(name: str) -> None:
-    """Kill this process here if a test asked for it; `FENTA_CRASH_ONCE` names a file that makes it happen once."""
-    if name != _ARMED or (_ONCE and Path(_ONCE).exists()):
-        return
-    if _ONCE:
-        Path(_ONCE).touch()
-    os.kill(os.getpid(), signal.SIGKILL)
+    """Kill this process here, once, if the folder `FENTA_CRASH_POINTS` holds a file of this name."""
+    if _FOLDER and _disarmed(Path(_FOLDER) / name):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _disarmed(mark: Path) -> bool:
+    """Whether the mark was there; it is gone now, so that the next one to come by lives."""
+    try:
+        mark.unlink()
+    except FileNotFoundError:
+        return False
+    return True
