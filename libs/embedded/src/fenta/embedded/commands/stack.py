@@ -3,6 +3,7 @@
 # ruff: noqa: PLC0415  commands import what they need when they are called, so that `fenta --help` is quick
 
 import json
+import sys
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -65,8 +66,14 @@ def _invite(stack: Any) -> None:
     console.print(f"  token    {access.token}   (of {access.email}; kept in {stack.home.access_file})", markup=False)
     console.print("  try      " + _curl(stack.url, access.token), markup=False)
     console.print(
-        '  or       fenta video "Why the night sky is dark" --point "The universe had a beginning."', markup=False
+        f"  or       {_called()} video 'Why the night sky is dark' --point 'The universe had a beginning.'",
+        markup=False,
     )
+
+
+def _called() -> str:
+    """The command as it was typed, since it need not be on the search path of another terminal."""
+    return sys.argv[0] if Path(sys.argv[0]).name == "fenta" else "fenta"
 
 
 def _curl(url: str, token: str) -> str:
