@@ -3,10 +3,8 @@
 import itertools
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from fenta.generation.engines import pictures
 from fenta.generation.engines.pictures import PAINTERS, paint
@@ -15,25 +13,7 @@ from fenta.generation.engines.storyboard import draw
 from fenta.generation.engines.writer import write
 from fenta.generation.providers import InvalidRequest
 from fenta.generation.providers.requests import ImageRequest, ScriptRequest
-
-Grey = NDArray[np.float64]
-
-
-def grey(picture: NDArray[np.uint8]) -> Grey:
-    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), np.float64)
-
-
-def blurred(plane: Grey) -> Grey:
-    return np.asarray(cv2.GaussianBlur(plane, (11, 11), 1.5), np.float64)
-
-
-def similarity(one: Grey, other: Grey) -> float:
-    """The structural similarity of two pictures (Wang 2004), 1 for equal ones."""
-    mean_one, mean_other = blurred(one), blurred(other)
-    spread_one, spread_other = blurred(one**2) - mean_one**2, blurred(other**2) - mean_other**2
-    shared = blurred(one * other) - mean_one * mean_other
-    light = (2 * mean_one * mean_other + 6.5025) / (mean_one**2 + mean_other**2 + 6.5025)
-    return float((light * (2 * shared + 58.5225) / (spread_one + spread_other + 58.5225)).mean())
+from tests.support.pictures import blurred, grey, similarity
 
 
 def test_the_scenes_of_a_video_differ_pairwise_whatever_it_is_about() -> None:

@@ -10,6 +10,7 @@ import pytest
 from fenta.contracts.timeline import Canvas, Motion, VideoClip
 from fenta.render.compose import camera, pictures
 from fenta.render.compose.frame import Frame
+from tests.support.pictures import jerk
 
 CANVAS = Canvas(aspect="9:16", width=270, height=480)
 SOURCE = (540, 960)
@@ -53,8 +54,8 @@ def centroid(luma: np.ndarray, near: tuple[float, float]) -> tuple[float, float]
     return left + float((weights * columns).sum() / weights.sum()), top + float((weights * rows).sum() / weights.sum())
 
 
-def jerk(path: Path, motion: Motion, draw: Any = camera.draw) -> float:
-    """RMS of the second difference of the error, in pixels per frame squared."""
+def jerk_of(path: Path, motion: Motion, draw: Any = camera.draw) -> float:
+    """Of the error against the ideal move."""
     loaded, frame, errors = planes(path, motion), Frame(CANVAS.width, CANVAS.height), []
     for number in range(FRAMES):
         position = number / (FRAMES - 1)
@@ -62,7 +63,7 @@ def jerk(path: Path, motion: Motion, draw: Any = camera.draw) -> float:
         wanted = ideal(motion, position)
         found = [centroid(frame.y, place) for place in wanted]
         errors.append([(fx - wx, fy - wy) for (fx, fy), (wx, wy) in zip(found, wanted, strict=True)])
-    return float(np.sqrt(np.mean(np.diff(np.array(errors), n=2, axis=0) ** 2)))
+    return jerk(errors)
 
 
 def whole_pixels(loaded: pictures.Planes, motion: Motion, position: float, frame: Frame) -> None:
@@ -77,12 +78,12 @@ def whole_pixels(loaded: pictures.Planes, motion: Motion, position: float, frame
 
 @pytest.mark.parametrize("motion", [SLOW, PUSH, PAN])
 def test_moves_are_smooth(dots: Path, motion: Motion) -> None:
-    assert jerk(dots, motion) <= JERK / 2
+    assert jerk_of(dots, motion) <= JERK / 2
 
 
 @pytest.mark.parametrize("motion", [SLOW, PUSH, PAN])
 def test_moves_by_whole_pixels_would_be_noticed(dots: Path, motion: Motion) -> None:
-    assert jerk(dots, motion, whole_pixels) > JERK
+    assert jerk_of(dots, motion, whole_pixels) > JERK
 
 
 @pytest.mark.parametrize("motion", [SLOW, PUSH, PAN])
