@@ -34,7 +34,7 @@ async def test_a_service_killed_while_it_holds_a_task(
     faulty: Stack, person: Person, receiver: Receiver, service: str
 ) -> None:
     job_id = await person.make_video()
-    await until(lambda: holds_a_task(faulty, service), seconds=90)
+    await until(lambda: holds_a_task(faulty, service), seconds=120)
     faulty.kill(service, stay_down=True)
     before = {
         row["id"]: row["attempt"] for row in await rows(faulty, service, "SELECT id, attempt FROM task WHERE state = 1")
@@ -80,10 +80,10 @@ async def test_a_service_killed_with_unread_records(
     if service in ("workflow", "gateway"):
         # These must take the request first; they freeze once work is under way.
         job_id = await person.make_video()
-        await until(lambda: holds_a_task(faulty, "generation"), seconds=60)
+        await until(lambda: holds_a_task(faulty, "generation"), seconds=120)
     with frozen(faulty, service):
         job_id = job_id or await person.make_video()
-        await until(lambda: _positive(lag(faulty, service)), seconds=60)
+        await until(lambda: _positive(lag(faulty, service)), seconds=120)
         faulty.kill(service, stay_down=True)
     unread = await lag(faulty, service)
 
@@ -91,7 +91,7 @@ async def test_a_service_killed_with_unread_records(
 
     assert unread > 0
     await assert_all_is_well(faulty, person, job_id, receiver)
-    await until(lambda: _zero(lag(faulty, service)), seconds=60)
+    await until(lambda: _zero(lag(faulty, service)), seconds=120)
 
 
 @contextlib.contextmanager
@@ -149,7 +149,7 @@ async def test_every_record_comes_twice_and_again_later(faulty: Stack, person: P
     async with repeating(faulty) as repeated:
         job_id = await person.make_video()
         await person.until_job(job_id)
-        await until(lambda: _enough(repeated), seconds=60)
+        await until(lambda: _enough(repeated), seconds=120)
 
     await assert_all_is_well(faulty, person, job_id, receiver)
 

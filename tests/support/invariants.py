@@ -24,15 +24,15 @@ async def rows(stack: Stack, service: str, statement: str, *values: Any) -> list
 
 async def assert_all_is_well(stack: Stack, person: Person, job_id: str, receiver: Receiver | None = None) -> None:
     """One video, books that sum to zero, a closed hold, nothing stuck, each call made and each news told once."""
-    job = await person.until_job(job_id, seconds=180)
+    job = await person.until_job(job_id, seconds=300)
     assert job["status"] == "completed", job["error"]
     assert [output["name"] for output in job["outputs"]].count("video") == 1
-    await until(lambda: _hold_is_closed(stack, job_id), seconds=90)
+    await until(lambda: _hold_is_closed(stack, job_id), seconds=180)
     await assert_books_balance(stack)
     assert_one_call_per_step(stack)
-    await until(lambda: _nothing_is_left(stack), seconds=90)
+    await until(lambda: _nothing_is_left(stack), seconds=180)
     if receiver:
-        await receiver.until("job.completed", seconds=90)
+        await receiver.until("job.completed", seconds=180)
         assert set(receiver.ids_per_event().values()) == {1}, receiver.ids_per_event()
 
 

@@ -71,7 +71,7 @@ class Person:
         listed = await self.get(f"/jobs/{job_id}/steps")
         return {step["key"]: step for step in listed["data"]}
 
-    async def until_job(self, job_id: str, *statuses: str, seconds: float = 120) -> dict[str, Any]:
+    async def until_job(self, job_id: str, *statuses: str, seconds: float = 240) -> dict[str, Any]:
         """The job once it has one of these states; final by default. Answers that fail on the way are asked again."""
         wanted = statuses or FINAL
         deadline = asyncio.get_running_loop().time() + seconds
@@ -87,7 +87,7 @@ class Person:
             await asyncio.sleep(0.1)
         raise AssertionError(f"the job is {job.get('status')} and not {wanted}: {job.get('error')}")
 
-    async def until_step(self, job_id: str, key: str, status: str, seconds: float = 60) -> dict[str, Any]:
+    async def until_step(self, job_id: str, key: str, status: str, seconds: float = 120) -> dict[str, Any]:
         deadline = asyncio.get_running_loop().time() + seconds
         while asyncio.get_running_loop().time() < deadline:
             step = (await self.steps(job_id)).get(key, {})
