@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from fenta.chassis import tasks
 from fenta.chassis.database import Database, Session, open_database
+from fenta.chassis.endings import Endings
 from fenta.chassis.errors import LeaseLost, PermanentError, TransientError
 from fenta.chassis.tasks import Lease, Task
 from fenta.chassis.workers import MOST_FAILURES, Pace, Workers
@@ -139,13 +140,8 @@ async def claim(database: Database, name: str) -> Lease:
 
 @pytest.mark.parametrize(
     "end",
-    [
-        lambda lease, session: lease.finish(session),
-        lambda lease, session: lease.later(session, 0),
-        lambda lease, session: lease.failed(session, 0, "x"),
-        lambda lease, session: lease.hold(session),
-    ],
-    ids=["finish", "later", "failed", "hold"],
+    [lambda lease, session: lease.failed(session, 0, "x"), lambda lease, session: lease.hold(session)],
+    ids=["failed", "hold"],
 )
 async def test_a_lost_lease_ends_nothing_and_its_effects_roll_back(database: Database, end: Any) -> None:
     await add(database, task("t"))
@@ -171,9 +167,7 @@ async def test_each_hand_over_has_a_token_of_its_own(database: Database, workers
         tokens.append(lease.token)
         if len(tokens) == 3:
             return await desk.end(lease, "done")
-        async with database.transaction() as session:
-            await lease.later(session, 0)
-        return None
+        return await Endings(database).later(lease, 0)
 
     await add(database, task("t"))
     desk = Desk(database, hand_back)
@@ -250,25 +244,19 @@ async def test_a_lease_that_nobody_ended_is_freed_and_tried_again(database: Data
     assert tries == [0, 1]
 
 
-async def test_later_goes_on_with_what_it_left(database: Database, workers: Any) -> None:
-    seen: list[dict[str, Any]] = []
+async def test_what_is_given_back_goes_on_until_it_is_finished(database: Database, workers: Any) -> None:
+    seen: list[str] = []
 
     async def in_steps(lease: Lease) -> None:
-        seen.append(lease.payload)
-        async with database.transaction() as session:
-            if len(seen) < 50:
-                await lease.later(session, 0, payload={"step": len(seen)})
-            else:
-                await lease.finish(session)
-        if len(seen) == 50:
-            desk.ended.append((lease.id, "done"))
+        seen.append(lease.id)
+        await (desk.endings.later(lease, 0) if len(seen) < 50 else desk.end(lease, "done"))
 
-    await add(database, task("t", payload={"step": 0}))
+    await add(database, task("t"))
     desk = Desk(database, in_steps)
     workers(desk, slots=3)
 
     await all_ended(desk, 1)
-    assert seen == [{"step": number} for number in range(50)]
+    assert seen == ["t"] * 50
 
 
 async def test_a_waiting_task_that_is_cancelled_is_answered_before_the_others(database: Database, workers: Any) -> None:
@@ -388,6 +376,24 @@ async def test_stopped_workers_give_their_tasks_back(database: Database, other: 
     assert [(row.state, row.owner) for row in await left(database)] == [(0, None)]
     workers(second, instance_id="1")
     assert await all_ended(second, 1) == [("t", "done")]
+
+
+@pytest.mark.parametrize("turns", range(4))
+async def test_workers_that_wake_while_they_are_stopped_stop(database: Database, fatal: Fatal, turns: int) -> None:
+    made = Workers(
+        database=database, executor=Desk(database), instance_id="0", service="billing", slots={"high": 1},
+        on_fatal=fatal, pace=QUICK,
+    )  # fmt: skip
+    running = asyncio.create_task(made.run())
+    await asyncio.sleep(0.3)
+
+    made.wake()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    running.cancel()
+
+    done, _ = await asyncio.wait({running}, timeout=5)
+    assert done == {running}
 
 
 async def test_a_task_added_twice_is_kept_once_as_it_was_first(database: Database) -> None:

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from fenta.chassis.database import Database
+from fenta.chassis.database import Database, Session
+from fenta.chassis.endings import Endings
 from fenta.chassis.tasks import Lease
 from fenta.chassis.workers import Pace
 from tests.support.part import note
@@ -16,6 +17,7 @@ class Desk:
 
     def __init__(self, database: Database, behave: Callable[[Lease], Any] | None = None) -> None:
         self.database = database
+        self.endings = Endings(database)
         self.behave = behave
         self.ended: list[tuple[str, str]] = []
         self.working: set[str] = set()
@@ -38,7 +40,8 @@ class Desk:
         await self.end(lease, f"cancelled: {reason}")
 
     async def end(self, lease: Lease, how: str) -> None:
-        async with self.database.transaction() as session:
+        async def effects(session: Session, lease: Lease) -> None:
             await note(session, how, lease.id)
-            await lease.finish(session)
+
+        await self.endings.end(lease, effects)
         self.ended.append((lease.id, how))

@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from fenta.chassis import tasks
 from fenta.chassis.database import Database, Session
+from fenta.chassis.endings import Endings
 from fenta.chassis.http import create_app
 from fenta.chassis.messages import Message, on
 from fenta.chassis.service import open_service, run
@@ -45,6 +46,7 @@ class Greeter:
 
     def __init__(self, database: Database, *, hangs: bool) -> None:
         self._database = database
+        self._endings = Endings(database)
         self._hangs = hangs
 
     async def perform(self, lease: Lease) -> None:
@@ -52,9 +54,10 @@ class Greeter:
             await note(session, "began", lease.id)
         if self._hangs:
             await asyncio.Event().wait()
-        async with self._database.transaction() as session:
-            await note(session, "finished", lease.id)
-            await lease.finish(session)
+        await self._endings.end(lease, self._note_end)
+
+    async def _note_end(self, session: Session, lease: Lease) -> None:
+        await note(session, "finished", lease.id)
 
     async def give_up(self, lease: Lease, error: Exception) -> None:
         raise AssertionError(f"nobody gives up {lease.id}") from error

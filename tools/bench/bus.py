@@ -22,6 +22,7 @@ from pydantic import SecretStr
 from fenta.chassis import tasks
 from fenta.chassis.consumer import Consumer
 from fenta.chassis.database import Database, Session, open_database
+from fenta.chassis.endings import Endings
 from fenta.chassis.messages import Message, on_batch
 from fenta.chassis.relay import Relay
 from fenta.chassis.service import settle_memory
@@ -58,18 +59,11 @@ def run() -> list[dict[str, Any]]:
             broker.terminate()
             broker.wait()
             server.stop()
-    floors, together, alone = zip(*rounds, strict=True)
+    floors, steps = zip(*rounds, strict=True)
     return [
         result("bus.floor", "INSERT and COMMIT per second, 16 connections", floors),
-        result("bus.steps", "steps per second, one process, whole path, tasks finished together", together),
-        result("bus.steps.alone", "the same, each task finished in a transaction of its own", alone),
-        result(
-            "bus.ratio",
-            "steps, finished together / INSERTs",
-            [step / floor for floor, step, _ in rounds],
-            goal=">= 0.8",
-        ),
-        result("bus.ratio.alone", "steps, finished alone / INSERTs", [step / floor for floor, _, step in rounds]),
+        result("bus.steps", "steps per second, one process, whole path", steps),
+        result("bus.ratio", "steps / INSERTs", [step / floor for floor, step in rounds], goal=">= 0.8"),
     ]
 
 
@@ -82,19 +76,12 @@ def _ready(broker: "subprocess.Popen[bytes]") -> str:
     return str(json.loads(broker.stdout.readline())["bootstrap"]) if broker.stdout else ""
 
 
-async def _rounds(url: str, servers: str) -> list[tuple[float, float, float]]:
+async def _rounds(url: str, servers: str) -> list[tuple[float, float]]:
     """All in turn; the first round warms up and does not count."""
     await create_topics(servers, partitions_max=3, replication=1)
     async with _path(url, servers) as path:
         settle_memory()
-        rounds = [
-            (
-                await _floor(url),
-                await path.round(jobs=JOBS, together=True),
-                await path.round(jobs=JOBS // 8, together=False),
-            )
-            for _ in range(ROUNDS + 1)
-        ]
+        rounds = [(await _floor(url), await path.round()) for _ in range(ROUNDS + 1)]
     return rounds[1:]
 
 
@@ -120,18 +107,17 @@ class _Path:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._endings = Endings(database)
         self._left = 0
         self._done = asyncio.Event()
-        self.together = False
         self.workers: Workers | None = None
 
-    async def round(self, *, jobs: int, together: bool) -> float:
-        self.together = together
-        self._left = steps = jobs * STEPS_PER_JOB
+    async def round(self) -> float:
+        self._left = steps = JOBS * STEPS_PER_JOB
         self._done.clear()
         started = time.perf_counter()
         async with self._database.transaction() as session:
-            for number in range(jobs):
+            for number in range(JOBS):
                 session.publish(_step(f"job_{time.time_ns()}_{number}", 1))
         await self._done.wait()
         return steps / (time.perf_counter() - started)
@@ -144,19 +130,11 @@ class _Path:
 
     async def perform(self, lease: Lease) -> None:
         number = lease.payload["number"]
-        await self._end(lease, [_step(lease.payload["job_id"], number + 1)] if number < STEPS_PER_JOB else [])
+        following = [_step(lease.payload["job_id"], number + 1)] if number < STEPS_PER_JOB else []
+        await self._endings.finish(lease, *following)
         self._left -= 1
         if not self._left:
             self._done.set()
-
-    async def _end(self, lease: Lease, events: Sequence[StepFailed]) -> None:
-        if self.together and self.workers:
-            await self.workers.finish(lease, *events)
-            return
-        async with self._database.transaction() as session:
-            for event in events:
-                session.publish(event)
-            await lease.finish(session)
 
     async def give_up(self, lease: Lease, error: Exception) -> None:
         raise error

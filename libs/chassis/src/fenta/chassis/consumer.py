@@ -185,7 +185,8 @@ class Consumer:
 
     async def _acknowledge(self, message: KafkaMessage) -> None:
         try:
-            await asyncio.wait_for(message.ack(), COMMIT_TIMEOUT_SECONDS)
+            async with asyncio.timeout(COMMIT_TIMEOUT_SECONDS):
+                await message.ack()
         except (CommitFailedError, TimeoutError) as error:
             # The group has moved on, or Kafka is away: the records come again and meet the inbox.
             log.info("commit.failed", group=self.group, error=f"{type(error).__name__}: {error}")

@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 
-import asyncpg
 from sqlalchemy import MetaData, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import DBAPIError
@@ -26,22 +25,29 @@ NAMING = {
 }
 
 
-# Lost connections, too many of them, shutdown and start of the server, and transactions that got in each other's way.
-PASSING_SQLSTATES = ("08", "53", "57P", "25006", "40001", "40P01")
+# Lost connections, too many of them, shutdown and start of the server.
+AWAY_SQLSTATES = ("08", "53", "57P", "25006")
+# Transactions that got in each other's way.
+COLLISION_SQLSTATES = ("40001", "40P01")
 
 
 def is_passing(error: BaseException) -> bool:
     """Whether the same transaction may well succeed later: the server is away, or two transactions collided."""
+    return is_away(error) or _sqlstate(error).startswith(COLLISION_SQLSTATES)
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether the server cannot be reached now, or sends us away."""
     if isinstance(error, (ConnectionError, TimeoutError, PoolTimeout)):
         return True
-    if isinstance(error, DBAPIError):
-        return error.connection_invalidated or _sqlstate(error.orig).startswith(PASSING_SQLSTATES)
-    # What happens while connecting reaches us in the driver's own words.
-    return isinstance(error, asyncpg.PostgresError) and _sqlstate(error).startswith(PASSING_SQLSTATES)
+    lost = isinstance(error, DBAPIError) and error.connection_invalidated
+    return lost or _sqlstate(error).startswith(AWAY_SQLSTATES)
 
 
-def _sqlstate(error: BaseException | None) -> str:
-    return getattr(error, "sqlstate", None) or ""
+def _sqlstate(error: BaseException) -> str:
+    """What happens while connecting reaches us in the driver's own words, the rest in SQLAlchemy's."""
+    origin = error.orig if isinstance(error, DBAPIError) else error
+    return getattr(origin, "sqlstate", None) or ""
 
 
 class Base(DeclarativeBase):

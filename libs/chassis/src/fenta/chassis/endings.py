@@ -1,33 +1,52 @@
-"""Ends many tasks in one transaction: those that finish while the last one commits go together in the next."""
+"""Ends tasks together: those that end while the last ones are committed go into the next transaction."""
 
 import asyncio
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Sequence
+from contextvars import Context, copy_context
+from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy import text
 
-from fenta.chassis.database import Database
+from fenta.chassis import tasks
+from fenta.chassis.database import Database, Session, is_away
 from fenta.chassis.errors import LeaseLost
 from fenta.chassis.outbox import OutboxRow, outbox_row
 from fenta.chassis.tasks import Lease
 from fenta.contracts.events import Event
 
-# By the primary key: a join with a list of leases makes Postgres read the whole table, dead rows and all.
-_FINISH = text(
-    "DELETE FROM task WHERE id = ANY(:ids) AND state = 1 AND owner = ANY(:owners) "
-    "AND attempt = CAST(CAST(:tokens AS jsonb) ->> id AS integer) RETURNING id, attempt"
+# What an ending writes. It answers after how many seconds the task goes on, or None when it is finished; it may be
+# called again after its transaction was rolled back.
+Effects = Callable[[Session, Lease], Coroutine[Any, Any, float | None]]
+
+_FINISH = text("DELETE FROM task WHERE id = ANY(:ids)")
+_LATER = text(
+    "UPDATE task SET state = 2, owner = NULL, run_at = now() + make_interval(secs => "
+    "(CAST(:pauses AS float[]))[array_position(CAST(:ids AS text[]), id)]) WHERE id = ANY(:ids)"
 )
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class _Ending:
+    """A lease on its way to its end; `done` is what its worker waits for."""
+
     lease: Lease
-    rows: Sequence[OutboxRow]
-    done: "asyncio.Future[None]"
+    rows: Sequence[OutboxRow] = ()
+    pause: float | None = None
+    effects: Effects | None = None
+    order: str = ""
+    context: Context = field(default_factory=copy_context)
+    done: "asyncio.Future[None]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+    async def write(self, session: Session) -> None:
+        session.events += self.rows
+        if self.effects:
+            # In the worker's own context, whose trace its events carry on.
+            work = self.effects(session, self.lease)
+            self.pause = await asyncio.create_task(work, context=self.context)
 
     def settle(self, error: Exception | None) -> None:
-        if self.done.cancelled():
+        if self.done.done():
             return
         if error:
             self.done.set_exception(error)
@@ -36,7 +55,7 @@ class _Ending:
 
 
 class Endings:
-    """For tasks whose whole effect is the events they tell."""
+    """How an executor ends its tasks. Who lost a lease hears `LeaseLost`, and nothing of its ending is written."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -44,10 +63,23 @@ class Endings:
         self._writer: asyncio.Task[None] | None = None
 
     async def finish(self, lease: Lease, *events: Event) -> None:
-        """Remove the task and tell its events, both or neither. Raises `LeaseLost` if somebody else has it by now."""
-        # Here and not in the writer, which does not know the trace.
+        """Remove the task and tell these events, both or neither."""
         rows = [outbox_row(event, source=self._database.service) for event in events]
-        ending = _Ending(lease, rows, asyncio.get_running_loop().create_future())
+        await self._join(_Ending(lease, rows=rows))
+
+    async def later(self, lease: Lease, seconds: float) -> None:
+        """Give the task back until then."""
+        await self._join(_Ending(lease, pause=seconds))
+
+    async def end(self, lease: Lease, effects: Effects, *, order: str = "") -> None:
+        """Write these effects, and finish the task or give it back, as they answer: all of it or nothing.
+
+        `order` names what the effects lock and others may want too: all go through it in that order, so that no two
+        processes wait for each other.
+        """
+        await self._join(_Ending(lease, effects=effects, order=order))
+
+    async def _join(self, ending: _Ending) -> None:
         self._waiting.append(ending)
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write_all())
@@ -56,27 +88,41 @@ class Endings:
     async def _write_all(self) -> None:
         while self._waiting:
             endings, self._waiting = self._waiting, []
-            try:
-                held = await self._write(endings)
-            except Exception as error:
+            await self._settle([ending for ending in endings if not ending.done.cancelled()])
+
+    async def _settle(self, endings: Sequence[_Ending]) -> None:
+        """Together if they can; one by one when something in one of them fails."""
+        try:
+            held = await self._write(endings)
+        except Exception as error:
+            if len(endings) == 1 or is_away(error):
                 for ending in endings:
                     ending.settle(error)
-                continue
-            for ending in endings:
-                lease = ending.lease
-                ending.settle(None if (lease.id, lease.token) in held else LeaseLost(f"task {lease.id} was taken over"))
+            else:
+                for ending in endings:
+                    await self._settle([ending])
+            return
+        for ending in endings:
+            lost = LeaseLost(f"task {ending.lease.id} is in other hands by now")
+            ending.settle(None if ending.lease.key in held else lost)
 
     async def _write(self, endings: Sequence[_Ending]) -> set[tuple[str, int]]:
-        """The leases that were still held, whose tasks are gone now and whose events are told."""
-        leases = [ending.lease for ending in endings]
-        columns = {
-            "ids": [lease.id for lease in leases],
-            "tokens": json.dumps({lease.id: lease.token for lease in leases}),
-            "owners": list({lease.owner for lease in leases}),
-        }
+        """The leases that were still held, whose tasks have ended now with all their effects."""
         async with self._database.transaction() as session:
-            held = {(row.id, row.attempt) for row in await session.execute(_FINISH, columns)}
-            for ending in endings:
-                if (ending.lease.id, ending.lease.token) in held:
-                    session.events += ending.rows
+            held = await tasks.lock(session, [ending.lease for ending in endings])
+            ending_now = [ending for ending in endings if ending.lease.key in held]
+            for ending in sorted(ending_now, key=lambda ending: ending.order):
+                await ending.write(session)
+            await _finish(session, [ending.lease.id for ending in ending_now if ending.pause is None])
+            await _later(session, {e.lease.id: e.pause for e in ending_now if e.pause is not None})
         return held
+
+
+async def _finish(session: Session, ids: Sequence[str]) -> None:
+    if ids:
+        await session.execute(_FINISH, {"ids": ids})
+
+
+async def _later(session: Session, pauses: dict[str, float]) -> None:
+    if pauses:
+        await session.execute(_LATER, {"ids": list(pauses), "pauses": list(pauses.values())})

@@ -93,7 +93,9 @@ class Relay:
 
     async def _sleep(self) -> None:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._awake.wait(), IDLE_SECONDS)
+            # `wait_for` would lose a cancellation that comes together with the wake-up.
+            async with asyncio.timeout(IDLE_SECONDS):
+                await self._awake.wait()
 
     async def _relay_all(self) -> None:
         self._producer = self._producer or await start_producer(self._settings)

@@ -45,41 +45,37 @@ class Lease:
     owner: str
     traceparent: str | None
 
-    async def finish(self, session: Session) -> None:
-        """Remove the task together with its effects. Raises `LeaseLost` if it belongs to somebody else by now."""
-        await _fenced(session, _FINISH, self)
-
-    async def later(self, session: Session, seconds: float, *, payload: dict[str, Any] | None = None) -> None:
-        """Give the task back until then; with `payload` it continues from there. Raises `LeaseLost`."""
-        values = {"seconds": seconds, "payload": json.dumps(payload) if payload is not None else None}
-        await _fenced(session, _LATER, self, **values)
+    @property
+    def key(self) -> tuple[str, int]:
+        """One hand-over of one task."""
+        return self.id, self.token
 
     async def failed(self, session: Session, seconds: float, error: str) -> None:
         """Give the task back after a failure, which counts. Raises `LeaseLost`."""
-        await _fenced(session, _FAILED, self, seconds=seconds, error=error[:2000])
+        await self.hold(session)
+        await session.execute(_FAILED, {"id": self.id, "seconds": seconds, "error": error[:2000]})
 
     async def hold(self, session: Session) -> None:
         """Lock the task for this transaction. Raises `LeaseLost`; use it before writing half-way results."""
-        await _fenced(session, _HOLD, self)
+        if not await lock(session, [self]):
+            raise LeaseLost(f"task {self.id} is no longer in the hands of {self.owner}")
 
 
-async def _fenced(session: Session, statement: Any, lease: Lease, **values: Any) -> None:
-    found = await session.scalar(statement, {"id": lease.id, "token": lease.token, "owner": lease.owner, **values})
-    if found is None:
-        raise LeaseLost(f"task {lease.id} is no longer in the hands of {lease.owner}")
-
-
-_MINE = "id = :id AND state = 1 AND attempt = :token AND owner = :owner"
-_FINISH = text(f"DELETE FROM task WHERE {_MINE} RETURNING id")  # noqa: S608  constant text
-_HOLD = text(f"SELECT id FROM task WHERE {_MINE} FOR UPDATE")  # noqa: S608
-_LATER = text(
-    "UPDATE task SET state = 2, owner = NULL, run_at = now() + make_interval(secs => CAST(:seconds AS float)), "  # noqa: S608
-    f"payload = coalesce(CAST(:payload AS jsonb), payload) WHERE {_MINE} RETURNING id"
+_LOCK = text(
+    "SELECT id, attempt FROM task WHERE id = ANY(:ids) AND state = 1 AND owner = ANY(:owners) ORDER BY id FOR UPDATE"
 )
 _FAILED = text(
-    "UPDATE task SET state = 2, owner = NULL, failures = failures + 1, error = :error, "  # noqa: S608
-    f"run_at = now() + make_interval(secs => CAST(:seconds AS float)) WHERE {_MINE} RETURNING id"
+    "UPDATE task SET state = 2, owner = NULL, failures = failures + 1, error = :error, "
+    "run_at = now() + make_interval(secs => CAST(:seconds AS float)) WHERE id = :id"
 )
+
+
+async def lock(session: Session, leases: Sequence[Lease]) -> set[tuple[str, int]]:
+    """Lock these tasks for the transaction; answers the keys of the leases that still hold. This is the fence."""
+    columns = {"ids": [lease.id for lease in leases], "owners": list({lease.owner for lease in leases})}
+    rows = await session.execute(_LOCK, columns)
+    return {(row.id, row.attempt) for row in rows} & {lease.key for lease in leases}
+
 
 # A task's virtual time is where its organisation stands in the queue: each task moves it on by its share, and
 # nobody starts behind the mark, the virtual time of what was taken last. So a crowd of one delays others by one.

@@ -13,7 +13,6 @@ from sqlalchemy import text
 from fenta.chassis import names, telemetry
 from fenta.chassis.crash import crash_point
 from fenta.chassis.database import Database, is_passing
-from fenta.chassis.endings import Endings
 from fenta.chassis.errors import LeaseLost, PermanentError, TransientError
 from fenta.chassis.tasks import Lease
 from fenta.chassis.telemetry import log, trace
@@ -35,7 +34,7 @@ class Executor(Protocol):
     """What a service does with its tasks."""
 
     async def perform(self, lease: Lease) -> None:
-        """Do the work and end the lease: `finish` or `later`, in the transaction of the effects.
+        """Do the work and end the lease by `Endings`: finish it or give it back, together with the effects.
 
         `TransientError` gives the task back for another try, any other error gives it up.
         """
@@ -119,7 +118,6 @@ class Workers:
         self.owner = f"{instance_id}/{uuid.uuid4()}"
         self._held: dict[tuple[str, int], _Work] = {}
         self._awake = asyncio.Event()
-        self.finish = Endings(database).finish
         for lane, count in slots.items():
             telemetry.slot_tasks.labels(service, lane).set(count)
 
@@ -165,7 +163,9 @@ class Workers:
     async def _rest(self) -> None:
         pause = await self._patiently(self._until_next)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._awake.wait(), pause)
+            # `wait_for` would lose a cancellation that comes together with the wake-up.
+            async with asyncio.timeout(pause):
+                await self._awake.wait()
 
     async def _until_next(self) -> float:
         free = [lane for lane in self._slots if self._free(lane)]

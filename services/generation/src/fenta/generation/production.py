@@ -5,11 +5,13 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from fenta.chassis.crash import crash_point
 from fenta.chassis.database import Database, Session
+from fenta.chassis.endings import Endings
 from fenta.chassis.errors import TransientError
 from fenta.chassis.tasks import Lease
 from fenta.chassis.telemetry import log
@@ -62,6 +64,7 @@ class Production:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._database = database
+        self._endings = Endings(database)
         self._providers = providers
         self._tell = tell
         self._reconcile_limit = timedelta(seconds=reconcile_seconds)
@@ -92,8 +95,7 @@ class Production:
                 "hint": "Try again later.",
             }
         )
-        async with self._writing(lease) as (session, task):
-            await self._fail(session, lease, task, problem)
+        await self._endings.end(lease, partial(self._fail, problem=problem))
 
     async def cancelled(self, lease: Lease, reason: str) -> None:
         """Stop the provider's work where that is still possible; a result that is there already is adopted."""
@@ -103,10 +105,7 @@ class Production:
             await self.perform(lease)
             return
         await self._stop_provider(task)
-        async with self._writing(lease) as (session, task):
-            task.end("cancelled", self._clock())
-            session.publish(answers.failed(task.asked, answers.cancelled(reason), task.tries))
-            await lease.finish(session)
+        await self._endings.end(lease, partial(self._answer_stopped, reason=reason))
 
     # --- from state to state ------------------------------------------------------------------------------------------
 
@@ -131,7 +130,7 @@ class Production:
         if task.state == "submitted":
             task = await self._follow(lease, task)
         if task.state == "fetched":
-            await self._answer(lease)
+            await self._endings.end(lease, self._answer)
 
     async def _begin(self, lease: Lease, task: ProviderTask) -> ProviderTask:
         event = task.asked
@@ -180,7 +179,7 @@ class Production:
         while not (progress := await provider.poll(task_id)).ended:
             if asyncio.get_running_loop().time() > until:
                 self._tell(answers.progressed(task.asked, progress.percent, provider_state=progress.state))
-                await self._put_off(lease, POLL_SECONDS)
+                await self._endings.later(lease, POLL_SECONDS)
                 return task
             await asyncio.sleep(QUICK_PAUSE_SECONDS)
         if progress.state != "done":
@@ -195,45 +194,51 @@ class Production:
         crash_point("generation.fetched")
         return task
 
-    async def _answer(self, lease: Lease) -> None:
-        now = self._clock()
-        async with self._writing(lease) as (session, task):
-            result = Result.model_validate(task.result)
-            for asset_id, sha256 in result.documents.items():
-                await repository.add_document(session, asset_id=asset_id, org_id=task.org_id, sha256=sha256)
-            session.publish(answers.generated(task, result, now))
-            for event in answers.used(task, result, now):
-                session.publish(event)
-            task.end("answered", now)
-            await lease.finish(session)
-        _measure(task, now)
+    # --- how it ends --------------------------------------------------------------------------------------------------
 
-    # --- when it does not work ----------------------------------------------------------------------------------------
+    async def _answer(self, session: Session, lease: Lease) -> None:
+        now = self._clock()
+        task = await repository.get_task_for_update(session, lease.id)
+        result = Result.model_validate(task.result)
+        for asset_id, sha256 in result.documents.items():
+            await repository.add_document(session, asset_id=asset_id, org_id=task.org_id, sha256=sha256)
+        session.publish(answers.generated(task, result, now))
+        for event in answers.used(task, result, now):
+            session.publish(event)
+        task.end("answered", now)
+        session.after_commit(partial(_measure, task, now))
+
+    async def _answer_stopped(self, session: Session, lease: Lease, *, reason: str) -> None:
+        task = await repository.get_task_for_update(session, lease.id)
+        task.end("cancelled", self._clock())
+        session.publish(answers.failed(task.asked, answers.cancelled(reason), task.tries))
 
     async def _cope(self, lease: Lease, error: ProviderError) -> None:
-        """By the error's class: the same model later, look again, the next model, or give up and say why."""
         log.warning("provider.failed", error_class=error.class_, code=error.code, error=error.message)
-        async with self._writing(lease) as (session, task):
-            task.note(error, self._clock())
-            if task.provider:
-                metrics.provider_calls.labels(task.provider, task.model, error.code).inc()
-            pause = self._reconcile_pause if _is_unclear(error) else _pause_before_another_try(task, error)
-            if _is_unclear(error):
-                task.doubt(self._clock())
-            if pause is None:
-                await self._fail(session, lease, task, error.problem())
-            else:
-                await lease.later(session, pause)
+        await self._endings.end(lease, partial(self._judge, error=error))
 
-    async def _fail(self, session: Session, lease: Lease, task: ProviderTask, problem: Problem) -> None:
+    async def _judge(self, session: Session, lease: Lease, *, error: ProviderError) -> float | None:
+        """By the error's class: the same model later, look again, the next model, or give up and say why."""
+        task = await repository.get_task_for_update(session, lease.id)
+        task.note(error, self._clock())
+        if task.provider:
+            session.after_commit(metrics.provider_calls.labels(task.provider, task.model, error.code).inc)
+        if _is_unclear(error):
+            task.doubt(self._clock())
+            return self._reconcile_pause
+        pause = _pause_before_another_try(task, error)
+        if pause is None:
+            await self._fail(session, lease, problem=error.problem())
+        return pause
+
+    async def _fail(self, session: Session, lease: Lease, *, problem: Problem) -> None:
+        task = await repository.get_task_for_update(session, lease.id)
         task.end("failed", self._clock())
         session.publish(answers.failed(task.asked, problem, task.tries))
-        await lease.finish(session)
-        metrics.step_tries.labels(task.asked.node_type).observe(max(1, len(task.tries)))
+        tries = metrics.step_tries.labels(task.asked.node_type)
+        session.after_commit(partial(tries.observe, max(1, len(task.tries))))
 
-    async def _put_off(self, lease: Lease, seconds: float) -> None:
-        async with self._database.transaction() as session:
-            await lease.later(session, seconds)
+    # --- small things -------------------------------------------------------------------------------------------------
 
     async def _is_done(self, task: ProviderTask) -> bool:
         try:
@@ -251,8 +256,6 @@ class Production:
                 await provider.cancel(task_id)
         except ProviderError as error:
             log.warning("provider.uncancelled", code=error.code, error=error.message)
-
-    # --- small things -------------------------------------------------------------------------------------------------
 
     def _provider(self, task: ProviderTask) -> Provider:
         return self._providers[task.provider or ""]

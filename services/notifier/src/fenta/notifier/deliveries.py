@@ -9,6 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from fenta.chassis.crash import crash_point
 from fenta.chassis.database import Database, Session
+from fenta.chassis.endings import Endings
 from fenta.chassis.errors import TransientError
 from fenta.chassis.identity import Identity
 from fenta.chassis.tasks import Lease
@@ -41,6 +42,7 @@ class Deliverer:
         self, *, database: Database, keyring: Keyring, sender: Sender, pauses: Sequence[float] = schedule.TEN_ATTEMPTS
     ) -> None:
         self._database = database
+        self._endings = Endings(database)
         self._keyring = keyring
         self._sender = sender
         self._pauses = pauses
@@ -50,39 +52,38 @@ class Deliverer:
         try:
             begun = await self._begin(lease)
             if begun is None:
-                return
+                return await self._endings.finish(lease)
             crash_point("delivery.begun")
             outcome = await self._sender.send(begun.letter)
             crash_point("delivery.sent")
             await self._end(lease, begun, outcome)
         except (SQLAlchemyError, OSError) as error:
             raise TransientError(f"the database is away: {error}") from error
-        _tell(begun, outcome)
+        return _tell(begun, outcome)
 
     async def give_up(self, lease: Lease, error: Exception) -> None:
         """Something of ours is broken: say so at the delivery instead of trying for ever."""
-        async with self._database.transaction() as session:
-            await lease.hold(session)
-            delivery = await repository.get_delivery_for_update(session, delivery_of(lease))
-            if delivery is not None:
-                await self._close_open(session, delivery, lease, Outcome(cause="internal"))
-                if delivery.state == "pending":
-                    delivery.give_up(utc_now())
-            await lease.finish(session)
+        await self._endings.end(lease, self._break_off)
         log.error("delivery.broken", delivery_id=delivery_of(lease), error=f"{type(error).__name__}: {error}")
 
     async def cancelled(self, lease: Lease, reason: str) -> None:
-        async with self._database.transaction() as session:
-            await lease.finish(session)
+        await self._endings.finish(lease)
+
+    async def _break_off(self, session: Session, lease: Lease) -> None:
+        delivery = await repository.get_delivery_for_update(session, delivery_of(lease))
+        if delivery is None:
+            return
+        await self._close_open(session, delivery, lease, Outcome(cause="internal"))
+        if delivery.state == "pending":
+            delivery.give_up(utc_now())
 
     async def _begin(self, lease: Lease) -> Begun | None:
-        """None when there is nothing to send any more; the task is finished then."""
+        """None when there is nothing to send any more."""
         async with self._database.transaction() as session:
             await lease.hold(session)
             delivery = await repository.get_delivery_for_update(session, delivery_of(lease))
             endpoint = await repository.find_endpoint(session, delivery.endpoint_id) if delivery else None
             if delivery is None or endpoint is None or not _may_go(lease, delivery, endpoint):
-                await lease.finish(session)
                 return None
             await self._close_open(session, delivery, lease, Outcome(cause="interrupted"))
             return await self._write_attempt(session, delivery, endpoint, lease)
@@ -120,13 +121,11 @@ class Deliverer:
         return signing.headers(signing.shown(secret), message_id=event_id, timestamp=int(now.timestamp()), body=body)
 
     async def _end(self, lease: Lease, begun: Begun, outcome: Outcome) -> None:
-        async with self._database.transaction() as session:
-            await lease.hold(session)
-            pause = await self._record(session, begun, outcome)
-            if pause is None:
-                await lease.finish(session)
-            else:
-                await lease.later(session, pause)
+        async def record(session: Session, _lease: Lease) -> float | None:
+            return await self._record(session, begun, outcome)
+
+        # Deliveries to one endpoint all lock it.
+        await self._endings.end(lease, record, order=begun.endpoint_id)
 
     async def _record(self, session: Session, begun: Begun, outcome: Outcome) -> float | None:
         """Note the outcome at attempt, delivery and endpoint; answers after what pause to try again, if at all."""

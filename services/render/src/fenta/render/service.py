@@ -4,12 +4,14 @@ import asyncio
 import shutil
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 from fenta.chassis import tasks
 from fenta.chassis.crash import crash_point
 from fenta.chassis.database import Database, Session
+from fenta.chassis.endings import Endings
 from fenta.chassis.messages import Message
 from fenta.chassis.storage import Storage
 from fenta.chassis.tasks import Lease, Task
@@ -57,6 +59,7 @@ class RenderService:
         clock: Callable[[], datetime] = _now,
     ) -> None:
         self._database, self._storage, self._engine = database, storage, engine
+        self._endings = Endings(database)
         self._folder, self._publish_lossy, self._clock = folder, publish_lossy, clock
         self.wake: Callable[[], None] = lambda: None
 
@@ -115,20 +118,11 @@ class RenderService:
 
     async def give_up(self, lease: Lease, error: Exception) -> None:
         """Answer that the step failed. Nothing is billed."""
-        async with self._database.transaction() as session:
-            await lease.finish(session)
-            render = await Renders(session).get_for_update(lease.id)
-            request = render.event
-            problem = problems.problem_of(error, request.step_key)
-            render.fail(problem, self._clock())
-            session.publish(answers.given_up(request, problem, render.tries))
-        metrics.renders.labels(request.node_type, problem.code).inc()
+        await self._endings.end(lease, partial(self._fail, error=error))
 
     async def cancelled(self, lease: Lease, reason: str) -> None:
         """Answer that the step was stopped; its work has ended already."""
-        async with self._database.transaction() as session:
-            await lease.finish(session)
-            self._answer_stopped(session, await Renders(session).get_for_update(lease.id), reason)
+        await self._endings.end(lease, partial(self._stop, reason=reason))
 
     # --- reading ---
 
@@ -165,7 +159,7 @@ class RenderService:
         def answer(times: Times) -> list[Event]:
             return [answers.timeline_made(request, stored, timeline.duration_ms, times)]
 
-        await self._finish(lease, answer)
+        await self._endings.end(lease, partial(self._complete, answer=answer))
 
     async def _render(self, lease: Lease, request: RenderRequested, reporter: Reporter) -> None:
         timeline, value = await Materials(self._storage, request).timeline()
@@ -187,7 +181,7 @@ class RenderService:
             made = answers.film_made(request, value, rendered, stored, times)
             return [made, answers.film_used(request, rendered, times.completed_at)]
 
-        await self._finish(lease, answer)
+        await self._endings.end(lease, partial(self._complete, answer=answer))
         metrics.output_seconds.inc(rendered.encoded_ms / 1000)
 
     def _new_folder(self, lease: Lease) -> Path:
@@ -211,24 +205,36 @@ class RenderService:
             stored[port] = Stored(sha256, path.stat().st_size)
         return stored
 
-    async def _finish(self, lease: Lease, answer: Callable[[Times], Sequence[Event]]) -> None:
-        """The result, its events and the end of the lease, together or not at all."""
-        async with self._database.transaction() as session:
-            await lease.finish(session)
-            render = await Renders(session).get_for_update(lease.id)
-            now = self._clock()
-            events = answer(Times(render.started_at or now, now))
-            render.complete(events[0].model_dump(mode="json"), now)
-            for event in events:
-                session.publish(event)
-        metrics.renders.labels(render.node_type, "completed").inc()
+    # --- the answers ---
+
+    async def _complete(self, session: Session, lease: Lease, *, answer: Callable[[Times], Sequence[Event]]) -> None:
+        render = await Renders(session).get_for_update(lease.id)
+        now = self._clock()
+        events = answer(Times(render.started_at or now, now))
+        render.complete(events[0].model_dump(mode="json"), now)
+        for event in events:
+            session.publish(event)
+        _count(session, render, "completed")
+
+    async def _fail(self, session: Session, lease: Lease, *, error: Exception) -> None:
+        render = await Renders(session).get_for_update(lease.id)
+        problem = problems.problem_of(error, render.event.step_key)
+        render.fail(problem, self._clock())
+        session.publish(answers.given_up(render.event, problem, render.tries))
+        _count(session, render, problem.code)
+
+    async def _stop(self, session: Session, lease: Lease, *, reason: str) -> None:
+        self._answer_stopped(session, await Renders(session).get_for_update(lease.id), reason)
 
     def _answer_stopped(self, session: Session, render: Render, reason: str) -> None:
-        request = render.event
-        problem = problems.cancelled(reason, request.step_key)
+        problem = problems.cancelled(reason, render.event.step_key)
         render.cancel(problem, self._clock())
-        session.publish(answers.given_up(request, problem, render.tries))
-        metrics.renders.labels(request.node_type, "cancelled").inc()
+        session.publish(answers.given_up(render.event, problem, render.tries))
+        _count(session, render, "cancelled")
+
+
+def _count(session: Session, render: Render, outcome: str) -> None:
+    session.after_commit(metrics.renders.labels(render.node_type, outcome).inc)
 
 
 def _task(event: RenderRequested) -> Task:
