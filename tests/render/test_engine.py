@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from fenta.contracts.timeline import CaptionTrack
+from fenta.render import programs
 from fenta.render.engine import render
 from fenta.render.errors import RenderInterrupted, RenderRefused, TimelineRefused
 from fenta.render.template import Visual, compile_short
@@ -172,14 +173,19 @@ async def test_an_ffmpeg_that_dies_is_worth_another_try(
     assert (error.code, "fell over" in error.message) == ("encoder_failed", True)
 
 
-async def test_a_full_disk_is_worth_another_try(shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    full = tmp_path / "full-ffmpeg"
-    full.write_text("#!/bin/sh\necho 'av_interleaved_write_frame(): No space left on device' >&2\nexit 228\n")
-    full.chmod(0o755)
-    monkeypatch.setenv("FFMPEG_PATH", str(full))
+@pytest.mark.parametrize("told", ["ulimit -f 8", "trap '' XFSZ; ulimit -f 8"], ids=["by a signal", "by an error"])
+async def test_a_full_disk_is_worth_another_try(
+    shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: str
+) -> None:
+    """The real ffmpeg, which may write some kilobytes into a file and no more."""
+    limited = tmp_path / "limited-ffmpeg"
+    limited.write_text(f'#!/bin/sh\n{told}\nexec "{programs.ffmpeg_path()}" "$@"\n')
+    limited.chmod(0o755)
+    monkeypatch.setenv("FFMPEG_PATH", str(limited))
     error = await refusal(shelf, tmp_path)
     assert isinstance(error, RenderInterrupted)
     assert error.code == "disk_full"
+    assert error.hint
 
 
 async def test_a_killed_worker_is_worth_another_try(shelf: Shelf, tmp_path: Path) -> None:

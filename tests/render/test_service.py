@@ -1,12 +1,14 @@
 """Render's use cases on a real Postgres and a real object store: twice, at once, out of order, and stopped midway."""
 
 import asyncio
+import errno
 import hashlib
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
+from fenta.chassis.errors import TransientError
 from fenta.contracts import documents
 from fenta.contracts.events import AssetGenerated, Event, RenderCompleted, RenderRequested, StepFailed, UsageRecorded
 from fenta.contracts.ids import asset_id, usage_id
@@ -126,6 +128,18 @@ async def test_a_passing_fault_is_tried_again_and_listed(parts: Parts, shelf: Sh
     assert isinstance(failed, StepFailed)
     assert [attempt.code for attempt in failed.tries] == ["encoder_failed", "black"]
     assert parts.engine.calls == 2
+
+
+async def test_a_disk_that_is_full_for_the_service_itself_has_its_name(parts: Parts, shelf: Shelf) -> None:
+    fetching = TransientError("object storage")
+    fetching.__cause__ = OSError(errno.ENOSPC, "No space left on device")
+    parts.engine.errors = [fetching, OSError(errno.EDQUOT, "Disk quota exceeded"), RenderRefused("black", "Black.")]
+    async with parts.working():
+        await parts.deliver(await film_request(parts, shelf))
+        (failed,) = await answered(parts)
+    assert isinstance(failed, StepFailed)
+    assert [attempt.code for attempt in failed.tries] == ["disk_full", "disk_full", "black"]
+    assert list(parts.folder.iterdir()) == []
 
 
 async def test_a_film_that_takes_too_long_is_ended(parts: Parts, shelf: Shelf) -> None:

@@ -2,6 +2,7 @@
 
 from fenta.chassis.errors import LeaseLost
 from fenta.chassis.tasks import Lease
+from fenta.render import programs
 from fenta.render.service import RenderService
 
 
@@ -17,8 +18,11 @@ class Worker:
         except LeaseLost:
             raise
         except Exception as error:
+            # Fetching and moving files meets a full disk as well; only here it gets its name.
+            if programs.is_out_of_room(error):
+                error = programs.disk_full()
             await self._renders.note_failure(lease, error)
-            raise
+            raise error
 
     async def give_up(self, lease: Lease, error: Exception) -> None:
         await self._renders.give_up(lease, error)

@@ -1,6 +1,7 @@
 """Child programs: where ffmpeg is, and children that never outlive the process that started them."""
 
 import ctypes
+import errno
 import os
 import signal
 import subprocess
@@ -16,6 +17,7 @@ _PR_SET_PDEATHSIG = 1
 # Looked up before any fork: a child between fork and exec should do as little as possible.
 _PRCTL = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
 _DISK_FULL = ("No space left on device", "Disk quota exceeded", "File too large")
+_OUT_OF_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @cache
@@ -66,8 +68,8 @@ def run(arguments: Sequence[str], *, folder: Path, environment: dict[str, str] |
 
 
 def failure(code: int, report: str) -> RenderInterrupted:
-    """What a dead ffmpeg means."""
-    if any(sentence in report for sentence in _DISK_FULL):
+    """What a dead ffmpeg means. One that is over its limit is told so by a signal, and has no time for a word."""
+    if code == -signal.SIGXFSZ or any(sentence in report for sentence in _DISK_FULL):
         return disk_full()
     last = report.strip().splitlines()[-1:] or [f"exit code {code}"]
     return RenderInterrupted("encoder_failed", f"ffmpeg ended early: {last[0][:300]}")
@@ -75,3 +77,10 @@ def failure(code: int, report: str) -> RenderInterrupted:
 
 def disk_full() -> RenderInterrupted:
     return RenderInterrupted("disk_full", "There is no room left for the render's files.", "Free some disk space.")
+
+
+def is_out_of_room(error: BaseException) -> bool:
+    """Whether this is about a disk that is full or a quota that is used up, or was caused by one."""
+    if isinstance(error, OSError) and error.errno in _OUT_OF_ROOM:
+        return True
+    return error.__cause__ is not None and is_out_of_room(error.__cause__)

@@ -3,7 +3,6 @@
 `python -m fenta.render.worker SPEC PARENT` ends when its input ends, and with it everything that it has started.
 """
 
-import errno
 import json
 import os
 import signal
@@ -79,7 +78,7 @@ class Worker:
         except RenderInterrupted as error:
             return {"interrupted": _named(error)}
         except OSError as error:
-            if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+            if not programs.is_out_of_room(error):
                 raise
             return {"interrupted": _named(programs.disk_full())}
 
