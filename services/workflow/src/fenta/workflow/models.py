@@ -29,19 +29,6 @@ JOB_NEXT = {
     "cancelling": {"cancelled"},
     "failing": {"failed"},
 }
-PHASES = {
-    "pending": "PENDING",
-    "queued": "QUEUED",
-    "completed": "COMPLETED",
-    "failed": "FAILED",
-    "cancelled": "CANCELLED",
-    "skipped": "CANCELLED",
-}
-
-
-def phase_of(status: str) -> str:
-    """The six words of the older interface."""
-    return PHASES.get(status, "RUNNING")
 
 
 class Step(Base):

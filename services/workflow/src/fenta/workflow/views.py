@@ -7,7 +7,8 @@ from typing import Any
 from fenta.chassis.moments import written
 from fenta.contracts import nodes, units
 from fenta.contracts.models import MODELS
-from fenta.workflow.models import Job, Step, phase_of
+from fenta.contracts.phases import phase_of
+from fenta.workflow.models import Job, Step
 from fenta.workflow.plan.happenings import Facts
 from fenta.workflow.plan.settle import current_step, eta_ms
 

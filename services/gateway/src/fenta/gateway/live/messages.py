@@ -20,19 +20,13 @@ from fenta.contracts.events import (
     StepFailed,
     StepProgressed,
 )
+from fenta.contracts.phases import phase_of
 from fenta.contracts.values import PortValue, Value
 
 Body = dict[str, Any]
 
 LINKS = "links"
 FINAL = frozenset({"job.completed", "job.failed", "job.cancelled"})
-PHASES = {
-    "pending": "PENDING",
-    "queued": "QUEUED",
-    "completed": "COMPLETED",
-    "failed": "FAILED",
-    "cancelled": "CANCELLED",
-}
 
 
 def messages_of(event: Event) -> list[Body]:
@@ -42,7 +36,7 @@ def messages_of(event: Event) -> list[Body]:
 
 
 def _status(status: str) -> Body:
-    return {"status": status, "phase": PHASES.get(status, "RUNNING")}
+    return {"status": status, "phase": phase_of(status)}
 
 
 def _requested(event: JobRequested) -> list[Body]:
@@ -136,6 +130,7 @@ _MAKERS: dict[type[Event], Callable[[Any], list[Body]]] = {
     AssetGenerated: _assets,
     RenderCompleted: _assets,
 }
+TOLD = tuple(_MAKERS)
 
 
 def _single(value: PortValue | None) -> Value | None:

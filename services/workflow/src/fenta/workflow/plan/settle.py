@@ -15,7 +15,8 @@ from fenta.contracts.events import (
     JobWaiting,
     StepCompleted,
 )
-from fenta.workflow.models import Job, Step, phase_of
+from fenta.contracts.phases import phase_of
+from fenta.workflow.models import Job, Step
 from fenta.workflow.plan.advance import all_ended, progress_of
 from fenta.workflow.plan.apply import fail
 from fenta.workflow.plan.happenings import Command, Facts, Publish
