@@ -2,9 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
-import psutil
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -14,6 +13,7 @@ from fenta.embedded.supervisor import Stack
 from tests.conftest import until
 from tests.support.invariants import assert_all_is_well, rows
 from tests.support.people import Person
+from tests.support.processes import frozen
 from tests.support.receiver import Receiver
 
 
@@ -92,18 +92,6 @@ async def test_a_service_killed_with_unread_records(
     assert unread > 0
     await assert_all_is_well(faulty, person, job_id, receiver)
     await until(lambda: _zero(lag(faulty, service)), seconds=120)
-
-
-@contextlib.contextmanager
-def frozen(stack: Stack, service: str) -> Iterator[None]:
-    """The process stands still inside; afterwards it goes on, unless it is gone."""
-    process = psutil.Process(stack.pids()[service])
-    process.suspend()
-    try:
-        yield
-    finally:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.resume()
 
 
 async def _positive(count: "asyncio.Future[int] | object") -> bool:

@@ -43,18 +43,7 @@ class Bus:
     broker: BrokerProcess
 
     async def send(self, *records: Sent) -> None:
-        producer = AIOKafkaProducer(bootstrap_servers=self.broker.servers, acks="all", linger_ms=20)
-        await producer.start()
-        try:
-            acks = [
-                await producer.send(
-                    one.topic, one.value, key=one.key, headers=list(one.headers), partition=one.partition
-                )
-                for one in records
-            ]
-            await asyncio.gather(*acks)
-        finally:
-            await producer.stop()
+        await send(self.broker.servers, *records)
 
     async def read(self, topic: str, count: int, *, seconds: float = 30) -> "list[ConsumerRecord[bytes, bytes]]":
         """The first records of a topic, once there are so many."""
@@ -75,6 +64,20 @@ class Bus:
             return sum((await consumer.end_offsets(places)).values())
         finally:
             await consumer.stop()
+
+
+async def send(servers: str, *records: Sent) -> None:
+    """Returns when the broker has all of them."""
+    producer = AIOKafkaProducer(bootstrap_servers=servers, acks="all", linger_ms=20)
+    await producer.start()
+    try:
+        acks = [
+            await producer.send(one.topic, one.value, key=one.key, headers=list(one.headers), partition=one.partition)
+            for one in records
+        ]
+        await asyncio.gather(*acks)
+    finally:
+        await producer.stop()
 
 
 async def _gather(consumer: Any, count: int) -> "list[ConsumerRecord[bytes, bytes]]":

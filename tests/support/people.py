@@ -34,6 +34,10 @@ class Person:
         self.token = token
         self.headers = {"authorization": f"Bearer {token}"}
 
+    @property
+    def org_id(self) -> str:
+        return str(self.session["user"]["organisations"][0]["id"])
+
     @classmethod
     async def register(cls, client: httpx.AsyncClient) -> "Person":
         """Register and sign in with a fresh address; work with a personal access token of all scopes."""

@@ -1,19 +1,23 @@
-"""`python -m tests.support.part` as a process that tests kill and start again under the same name."""
+"""Processes that tests kill, start again under the same name, or make stand still."""
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import psutil
 
 from fenta.chassis.settings import Settings
+from fenta.embedded.supervisor import Stack
 from tests.conftest import until
 
 
 class PartProcess:
-    """The small service of `tests.support.part`, as billing."""
+    """The small service of `tests.support.part`, as billing: `python -m tests.support.part`."""
 
     def __init__(self, settings: Settings, log: Path) -> None:
         self._settings = settings
@@ -78,3 +82,15 @@ class PartProcess:
 
     def log(self) -> str:
         return self._log.read_text()
+
+
+@contextlib.contextmanager
+def frozen(stack: Stack, service: str) -> Iterator[None]:
+    """The process stands still inside; afterwards it goes on, unless it is gone."""
+    process = psutil.Process(stack.pids()[service])
+    process.suspend()
+    try:
+        yield
+    finally:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.resume()
