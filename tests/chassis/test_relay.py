@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from aiokafka.partitioner import DefaultPartitioner
 from sqlalchemy import text
 
 from fenta.chassis.database import Database, open_database
@@ -55,6 +56,19 @@ async def test_events_of_one_key_arrive_in_the_order_they_were_told(bus: Bus, da
     assert set(map(tuple, by_key.values())) == {tuple(range(20))}
     assert len(by_key) == 5
     await until(lambda: empty(database))
+
+
+async def test_more_than_a_batch_holds_keeps_its_order_and_the_partition_of_its_key(
+    bus: Bus, database: Database, relay: Relay
+) -> None:
+    sizes = (10, 60_000, 60_000, 60_000, 300_000, 10)
+    events = [exceeded("org_1", number).model_copy(update={"unit": "u" * size}) for number, size in enumerate(sizes)]
+    await publish(database, *events)
+
+    records = await bus.read("budget.exceeded", len(sizes))
+
+    assert [BudgetExceeded.model_validate_json(record.value or b"").over for record in records] == list(range(6))
+    assert {record.partition for record in records} == {DefaultPartitioner()(b"org_1", range(3), ())}
 
 
 async def test_a_record_carries_what_cloudevents_asks_for(bus: Bus, database: Database, relay: Relay) -> None:

@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 from sqlalchemy import text
 
 from fenta.chassis import tasks
@@ -304,6 +305,23 @@ async def test_a_silent_workers_tasks_go_to_another_when_its_lease_has_run_out(
     workers(desk)
 
     assert await all_ended(desk, 1) == [("t", "done")]
+
+
+async def test_the_gauges_tell_what_waits_and_what_runs(database: Database, workers: Any) -> None:
+    async def hang(lease: Lease) -> None:
+        await asyncio.Event().wait()
+
+    await add(database, *(task(f"t{number}") for number in range(5)))
+    async with database.transaction() as session:
+        await session.execute(text("UPDATE task SET state = 2, run_at = now() + interval '1 hour' WHERE id = 't4'"))
+    workers(Desk(database, hang), slots=2)
+
+    async def told() -> bool:
+        names = ("waiting", "running", "slot")
+        labels = {"service": "billing", "lane": "high"}
+        return [REGISTRY.get_sample_value(f"fenta_chassis_{name}_tasks", labels) for name in names] == [2, 2, 2]
+
+    await until(told)
 
 
 async def test_work_whose_lease_was_lost_is_stopped_and_writes_nothing(

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 
+from pydantic_core import from_json
 from sqlalchemy import MetaData, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import DBAPIError
@@ -131,6 +132,7 @@ async def open_database(url: str, *, service: str, pool_size: int = 5) -> AsyncI
         max_overflow=pool_size,
         pool_pre_ping=True,
         pool_timeout=10,
+        json_deserializer=from_json,
         connect_args={"timeout": 10, "server_settings": {"statement_timeout": "15000", "application_name": service}},
     )
     try:

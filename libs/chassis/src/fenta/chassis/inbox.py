@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 _CLAIM = text(
     "INSERT INTO inbox (event_id) SELECT DISTINCT unnest(CAST(:ids AS uuid[])) ON CONFLICT DO NOTHING "
-    "RETURNING event_id"
+    "RETURNING CAST(event_id AS text)"
 )
 
 
@@ -15,5 +15,4 @@ async def claim(session: AsyncSession, event_ids: Sequence[str]) -> set[str]:
     """The ids that were never seen before. Both the claim and the effects commit, or neither does."""
     if not event_ids:
         return set()
-    rows = await session.scalars(_CLAIM, {"ids": list(event_ids)})
-    return {str(event_id) for event_id in rows}
+    return set(await session.scalars(_CLAIM, {"ids": list(event_ids)}))

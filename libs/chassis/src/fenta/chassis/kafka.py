@@ -2,11 +2,16 @@
 
 import asyncio
 import ssl
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.partitioner import DefaultPartitioner
 from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 
+from fenta.chassis.outbox import OutboxRow
 from fenta.chassis.settings import Settings
 
 _MECHANISMS = {"PLAIN": SASLPlaintext, "SCRAM-SHA-256": SASLScram256, "SCRAM-SHA-512": SASLScram512}
@@ -46,6 +51,45 @@ async def start_producer(settings: Settings) -> AIOKafkaProducer:
         await stop_client(producer)
         raise
     return producer
+
+
+async def send_all(producer: AIOKafkaProducer, rows: Sequence[OutboxRow]) -> None:
+    """Send these rows, in their order in each partition; returns once all replicas have all of them.
+
+    Batch by batch, since a future for each record costs as much as the record.
+    """
+    counts = {topic: len(await producer.partitions_for(topic)) for topic in {row.topic for row in rows}}
+    places: dict[tuple[str, int], list[OutboxRow]] = defaultdict(list)
+    for row in rows:
+        places[row.topic, _partition(row.key, counts[row.topic])].append(row)
+    sent = [
+        await producer.send_batch(batch, topic, partition=partition)
+        for (topic, partition), gathered in places.items()
+        for batch in _batches(producer, gathered)
+    ]
+    await asyncio.gather(*sent)
+
+
+def _batches(producer: AIOKafkaProducer, rows: Sequence[OutboxRow]) -> Iterator[Any]:
+    batch = producer.create_batch()
+    for row in rows:
+        if not _append(batch, row):
+            yield batch
+            batch = producer.create_batch()
+            _append(batch, row)
+    yield batch
+
+
+def _append(batch: Any, row: OutboxRow) -> bool:
+    """False when the batch is full; an empty one takes a record of any size."""
+    headers = [(name, value.encode()) for name, value in row.headers.items()]
+    return batch.append(key=row.key.encode(), value=row.value, timestamp=None, headers=headers) is not None
+
+
+@lru_cache(maxsize=10_000)
+def _partition(key: str, partitions: int) -> int:
+    """As every Kafka client does it; a job's events come one after the other."""
+    return int(DefaultPartitioner()(key.encode(), range(partitions), ()))
 
 
 async def stop_client(client: Any, seconds: float = 5.0) -> None:

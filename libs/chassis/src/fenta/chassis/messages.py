@@ -1,5 +1,6 @@
 """What arrives from Kafka: a record is read into a message, or refused with the reason."""
 
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -11,6 +12,7 @@ from pydantic import ValidationError
 from fenta.chassis.database import Session
 from fenta.contracts.events import EVENTS, Event
 
+_CANONICAL = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 AnyEvent_co = TypeVar("AnyEvent_co", bound=Event, covariant=True)
 
 
@@ -62,7 +64,7 @@ def read(record: "ConsumerRecord[bytes, bytes]") -> "Message[Event] | Poison | N
     """A message, a poisoned record, or None for a type that this version does not know."""
     headers = {name: value for name, value in record.headers if value is not None}
     try:
-        event_type, event_id = headers["ce_type"].decode(), str(UUID(headers["ce_id"].decode()))
+        event_type, event_id = headers["ce_type"].decode(), _canonical(headers["ce_id"].decode())
     except (KeyError, ValueError) as error:
         return Poison(record, "bad_headers", f"{type(error).__name__}: {error}")
     model = EVENTS.get(event_type)
@@ -71,6 +73,11 @@ def read(record: "ConsumerRecord[bytes, bytes]") -> "Message[Event] | Poison | N
     if model.topic != record.topic:
         return Poison(record, "wrong_topic", f"{event_type} does not belong on {record.topic}")
     return _message(record, model, event_id, headers)
+
+
+def _canonical(event_id: str) -> str:
+    """The id as the inbox knows it, whichever way it was written. Raises ValueError for what is no UUID."""
+    return event_id if _CANONICAL.fullmatch(event_id) else str(UUID(event_id))
 
 
 def _message(

@@ -1,11 +1,10 @@
 """Events are rows of the transaction they tell of; the relay carries them to Kafka."""
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
+from pydantic_core import to_json
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -20,8 +19,7 @@ CONTENT_TYPE = "application/json"
 LARGEST_EVENT_BYTES = 900_000
 
 
-@dataclass(frozen=True)
-class OutboxRow:
+class OutboxRow(NamedTuple):
     event_id: str
     topic: str
     key: str
@@ -80,5 +78,5 @@ def _columns(rows: Sequence[OutboxRow]) -> dict[str, list[Any]]:
         "topic": [row.topic for row in rows],
         "key": [row.key for row in rows],
         "value": [row.value for row in rows],
-        "headers": [json.dumps(row.headers) for row in rows],
+        "headers": [to_json(row.headers).decode() for row in rows],
     }

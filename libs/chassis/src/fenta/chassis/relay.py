@@ -14,7 +14,7 @@ from sqlalchemy import text
 from fenta.chassis import telemetry
 from fenta.chassis.crash import crash_point
 from fenta.chassis.database import Database
-from fenta.chassis.kafka import start_producer, stop_client
+from fenta.chassis.kafka import send_all, start_producer, stop_client
 from fenta.chassis.outbox import OutboxRow, outbox_row
 from fenta.chassis.settings import Settings
 from fenta.chassis.telemetry import log
@@ -132,13 +132,7 @@ class Relay:
 
     async def _send(self, producer: AIOKafkaProducer, rows: Sequence[Any]) -> None:
         async with asyncio.timeout(SEND_TIMEOUT_SECONDS):
-            sent = [await self._queue(producer, row) for row in rows]
-            await asyncio.gather(*sent)
-
-    async def _queue(self, producer: AIOKafkaProducer, row: Any) -> asyncio.Future[Any]:
-        headers = [(name, value.encode()) for name, value in row.headers.items()]
-        future: asyncio.Future[Any] = await producer.send(row.topic, row.value, key=row.key.encode(), headers=headers)
-        return future
+            await send_all(producer, rows)
 
     async def _close(self) -> None:
         producer, self._producer = self._producer, None

@@ -1,10 +1,10 @@
 """Leased tasks: long work as rows that workers take in turn, by priority and fairly between organisations."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
+from pydantic_core import to_json
 from sqlalchemy import text
 
 from fenta.chassis.database import Session
@@ -30,8 +30,7 @@ class Task:
     payload: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Lease:
+class Lease(NamedTuple):
     """A task in the hands of one worker. `token` rises with each hand-over and fences out earlier holders."""
 
     id: str
@@ -127,7 +126,7 @@ async def add(session: Session, tasks: Sequence[Task]) -> None:
         "job_id": [task.job_id for task in tasks],
         "priority": [PRIORITIES[task.priority] for task in tasks],
         "cost": [max(1, task.expected_seconds * VIRTUAL_SECOND // task.weight) for task in tasks],
-        "payload": [json.dumps(task.payload) for task in tasks],
+        "payload": [to_json(task.payload).decode() for task in tasks],
     }
     await session.execute(_ADD, columns | {"traceparent": traceparent.get()})
 

@@ -14,8 +14,9 @@ from fenta.chassis import names, telemetry
 from fenta.chassis.crash import crash_point
 from fenta.chassis.database import Database, is_passing
 from fenta.chassis.errors import LeaseLost, PermanentError, TransientError
+from fenta.chassis.intervals import repeat
 from fenta.chassis.tasks import Lease
-from fenta.chassis.telemetry import log, trace
+from fenta.chassis.telemetry import log
 
 MOST_FAILURES = 5
 IDLE_SECONDS = 1.0
@@ -23,11 +24,15 @@ IDLE_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Pace:
-    """How long a silent worker keeps its tasks, how often it says that it lives, when a forgotten lease is freed."""
+    """How long a silent worker keeps its tasks, how often it says that it lives, when a forgotten lease is freed.
+
+    And how often it counts what waits.
+    """
 
     lease_seconds: float = 20.0
     beat_seconds: float = 1.0
     grace_seconds: float = 5.0
+    measure_seconds: float = 15.0
 
 
 class Executor(Protocol):
@@ -74,6 +79,12 @@ _FREE = text(
     "run_at = now() + make_interval(secs => least(120, power(2, failures))) "
     "WHERE state = 1 AND owner = :owner AND NOT id = ANY(:ids) "
     "AND leased_at < now() - make_interval(secs => :grace) RETURNING id"
+)
+
+
+# As the index of what may be claimed has them.
+_WAITING = text(
+    "SELECT lane, count(*) AS waiting FROM task WHERE state IN (0, 2) AND (state = 0 OR run_at <= now()) GROUP BY lane"
 )
 
 
@@ -131,6 +142,7 @@ class Workers:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._beat())
                 group.create_task(self._take())
+                group.create_task(repeat("tasks", self._measure, every_seconds=self._pace.measure_seconds))
         finally:
             await self._leave()
 
@@ -202,28 +214,26 @@ class Workers:
         work = _Work(lease, row.cancel_reason)
         self._held[work.key] = work
         work.running = asyncio.create_task(self._work(work), name=f"task {lease.id}")
-        telemetry.running_tasks.labels(self._service, lease.lane).inc()
 
     async def _work(self, work: _Work) -> None:
         crash_point("task.leased")
         lease, outcome = work.lease, "lost"
-        with trace(lease.traceparent, org_id=lease.org_id, job_id=lease.job_id, task_id=lease.id):
-            try:
-                outcome = await self._perform(work)
-            except LeaseLost:
-                telemetry.leases_lost.labels(self._service, lease.lane).inc()
-                log.warning("lease.lost", token=lease.token)
-            except asyncio.CancelledError:
-                outcome = "interrupted"
-                raise
-            except Exception:
-                outcome = "broken"
-                log.exception("task.broken")
-            finally:
-                del self._held[work.key]
-                telemetry.running_tasks.labels(self._service, lease.lane).dec()
-                telemetry.task_tries.labels(self._service, lease.lane, outcome).inc()
-                self.wake()
+        telemetry.begin_trace(lease.traceparent, org_id=lease.org_id, job_id=lease.job_id, task_id=lease.id)
+        try:
+            outcome = await self._perform(work)
+        except LeaseLost:
+            telemetry.leases_lost.labels(self._service, lease.lane).inc()
+            log.warning("lease.lost", token=lease.token)
+        except asyncio.CancelledError:
+            outcome = "interrupted"
+            raise
+        except Exception:
+            outcome = "broken"
+            log.exception("task.broken")
+        finally:
+            del self._held[work.key]
+            telemetry.of(telemetry.task_tries, self._service, lease.lane, outcome).inc()
+            self.wake()
 
     async def _perform(self, work: _Work) -> str:
         if work.reason is not None:
@@ -294,6 +304,13 @@ class Workers:
         elif row.cancel_reason and work.reason is None and row.attempt == work.lease.token:
             work.reason = row.cancel_reason
             work.stop()
+
+    async def _measure(self) -> None:
+        async with self._database.transaction() as session:
+            waiting = {row.lane: row.waiting for row in await session.execute(_WAITING)}
+        for lane in self._slots:
+            telemetry.waiting_tasks.labels(self._service, lane).set(waiting.get(lane, 0))
+            telemetry.running_tasks.labels(self._service, lane).set(self._slots[lane] - self._free(lane))
 
     async def _leave(self) -> None:
         """Stop what is in hand and let others have it at once."""
