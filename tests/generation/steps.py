@@ -1,9 +1,6 @@
 """Requests of one imagined job, and workers that carry them out."""
 
-import asyncio
-import contextlib
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from fenta.chassis.database import Database
@@ -16,6 +13,7 @@ from fenta.contracts.models import AUTO
 from fenta.contracts.nodes import CATALOGUE
 from fenta.contracts.values import PortValue, Value, inline
 from tests.conftest import until
+from tests.support import work
 
 ORG, OTHER_ORG, JOB = ids.new_id("org"), ids.new_id("org"), ids.new_id("job")
 BRIEF = {
@@ -66,24 +64,9 @@ def cancellation(*step_ids: str, job_id: str = JOB) -> CancellationRequested:
     return CancellationRequested(org_id=ORG, job_id=job_id, step_ids=list(step_ids) or None, reason="user")
 
 
-@asynccontextmanager
-async def working(database: Database, executor: Executor) -> AsyncIterator[Workers]:
+def working(database: Database, executor: Executor) -> AbstractAsyncContextManager[Workers]:
     """Workers that take tasks while the block runs."""
-    workers = Workers(
-        database=database,
-        executor=executor,
-        instance_id="0",
-        service="generation",
-        slots=SLOTS,
-        on_fatal=lambda reason: None,
-    )
-    running = asyncio.create_task(workers.run())
-    try:
-        yield workers
-    finally:
-        running.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await running
+    return work.working(database, executor, service="generation", slots=SLOTS)
 
 
 Answer = AssetGenerated | StepFailed

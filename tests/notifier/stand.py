@@ -1,6 +1,5 @@
 """Notifier over a real Postgres, with its workers, as a test puts it together."""
 
-import asyncio
 import base64
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -21,6 +20,7 @@ from fenta.notifier.sealing import Keyring
 from fenta.notifier.sender import open_sender
 from fenta.notifier.service import LANE, NotifierService
 from tests.notifier.events import org
+from tests.support.work import working
 
 KEYRING = Keyring(f"k1:{base64.b64encode(bytes(range(32))).decode()}")
 LOOPBACK = AddressGuard(networks("127.0.0.0/8"))
@@ -52,23 +52,11 @@ class Stand:
 
     @asynccontextmanager
     async def working(self, instance_id: str = "0") -> AsyncIterator[Workers]:
-        fatal: list[str] = []
-        workers = Workers(
-            database=self.database,
-            executor=self.deliverer,
-            instance_id=instance_id,
-            service="notifier",
-            slots={LANE: 8},
-            on_fatal=fatal.append,
-        )
-        self.notifier.wake = workers.wake
-        running = asyncio.create_task(workers.run())
-        try:
+        async with working(
+            self.database, self.deliverer, service="notifier", slots={LANE: 8}, instance_id=instance_id
+        ) as workers:
+            self.notifier.wake = workers.wake
             yield workers
-        finally:
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
-        assert fatal == []
 
     async def rows(self, statement: str) -> Sequence[Any]:
         async with self.database.transaction() as session:

@@ -25,6 +25,7 @@ from fenta.render.checks import Checks
 from fenta.render.engine import Rendered
 from fenta.render.jobs import Worker
 from fenta.render.service import RenderService
+from tests.support.work import working
 
 CHECKS = Checks(0, -14.0, 0, 0, 0, 1.0)
 
@@ -90,23 +91,12 @@ class Parts:
 
     @asynccontextmanager
     async def working(self, instance_id: str = "0") -> AsyncIterator[Workers]:
-        failed: list[str] = []
-        workers = Workers(
-            database=self.database,
-            executor=Worker(self.renders),
-            instance_id=instance_id,
-            service="render",
-            slots={"default": 2, "media": 1},
-            on_fatal=failed.append,
-        )
-        self.renders.wake = workers.wake
-        running = asyncio.create_task(workers.run())
-        try:
+        slots = {"default": 2, "media": 1}
+        async with working(
+            self.database, Worker(self.renders), service="render", slots=slots, instance_id=instance_id
+        ) as workers:
+            self.renders.wake = workers.wake
             yield workers
-        finally:
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
-            assert failed == []
 
     async def events(self) -> list[Event]:
         """What the outbox holds, in order."""
