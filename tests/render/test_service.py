@@ -3,12 +3,14 @@
 import asyncio
 import errno
 import hashlib
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
 from fenta.chassis.errors import TransientError
+from fenta.chassis.storage import Storage
 from fenta.contracts import documents
 from fenta.contracts.events import AssetGenerated, Event, RenderCompleted, RenderRequested, StepFailed, UsageRecorded
 from fenta.contracts.ids import asset_id, usage_id
@@ -139,6 +141,35 @@ async def test_a_disk_that_is_full_for_the_service_itself_has_its_name(parts: Pa
         (failed,) = await answered(parts)
     assert isinstance(failed, StepFailed)
     assert [attempt.code for attempt in failed.tries] == ["disk_full", "disk_full", "black"]
+    assert list(parts.folder.iterdir()) == []
+
+
+class TheShakyStorage:
+    """Copies nothing: the first file cannot be had, the others take a while and note whether their folder is there."""
+
+    def __init__(self, storage: Storage) -> None:
+        self.get = storage.get
+        self.calls = 0
+        self.folders: list[bool] = []
+
+    async def fetch(self, org_id: str, sha256: str, path: Path) -> None:
+        self.calls += 1
+        if self.calls == 1:
+            raise RenderRefused("black", "Black.")
+        for _ in range(20):
+            await asyncio.sleep(0)
+        self.folders.append(path.parent.exists())
+
+
+async def test_no_file_is_fetched_into_a_folder_that_is_given_up(parts: Parts, shelf: Shelf) -> None:
+    request = await film_request(parts, shelf)
+    storage = TheShakyStorage(parts.storage)
+    parts.renders._storage = storage  # type: ignore[assignment]
+    async with parts.working():
+        await parts.deliver(request)
+        await answered(parts)
+    assert storage.calls > 1
+    assert storage.folders == [True] * (storage.calls - 1)
     assert list(parts.folder.iterdir()) == []
 
 

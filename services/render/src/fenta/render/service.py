@@ -193,9 +193,15 @@ class RenderService:
     async def _fetch(self, org_id: str, timeline: Timeline, folder: Path) -> dict[str, Path]:
         hashes = sorted(source_hashes(timeline))
         paths = [folder / sha256 for sha256 in hashes]
-        await asyncio.gather(
-            *(self._storage.fetch(org_id, sha256, path) for sha256, path in zip(hashes, paths, strict=True))
-        )
+        copies = [
+            asyncio.ensure_future(self._storage.fetch(org_id, sha256, path))
+            for sha256, path in zip(hashes, paths, strict=True)
+        ]
+        try:
+            await asyncio.gather(*copies)
+        finally:
+            # Where one fails, the others still write into the folder that is about to go.
+            await asyncio.wait(copies)
         return dict(zip(hashes, paths, strict=True))
 
     async def _store(self, request: RenderRequested, rendered: Rendered) -> dict[str, Stored]:
