@@ -11,7 +11,7 @@ import pytest
 
 from fenta.embedded.supervisor import Stack
 from tests.conftest import until
-from tests.support.invariants import assert_all_is_well, assert_books_balance, rows
+from tests.support.invariants import assert_all_is_well, assert_books_balance, nothing_is_held, rows
 from tests.support.people import Person
 from tests.support.receiver import Receiver
 
@@ -69,11 +69,6 @@ async def ended(stack: Stack, person: Person, job_id: str) -> dict[str, Any]:
 
     found: dict[str, Any] = await until(over, seconds=180)
     return found
-
-
-async def nothing_is_held(person: Person) -> bool:
-    balances = (await person.get("/tokens/balance"))["balances"]
-    return all(unit["held"] == 0 for unit in balances.values())
 
 
 def files_below(folder: Path) -> list[str]:

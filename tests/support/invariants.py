@@ -41,6 +41,12 @@ async def _hold_is_closed(stack: Stack, job_id: str) -> bool:
     return bool(found) and found[0]["state"] not in ("open", "held", "ending")
 
 
+async def nothing_is_held(person: Person) -> bool:
+    """As the public interface tells it."""
+    balances = (await person.get("/tokens/balance"))["balances"]
+    return all(unit["held"] == 0 for unit in balances.values())
+
+
 async def assert_books_balance(stack: Stack) -> None:
     """Double entry: every transaction sums to zero, unit by unit."""
     wrong = await rows(
