@@ -261,14 +261,14 @@ async def test_what_is_given_back_goes_on_until_it_is_finished(database: Databas
 
 
 async def test_a_waiting_task_that_is_cancelled_is_answered_before_the_others(database: Database, workers: Any) -> None:
-    await add(database, *(task(f"t{number}") for number in range(50)))
+    await add(database, *(task(f"t{number}", job_id="job_1") for number in range(50)), task("t50", job_id="job_2"))
     async with database.transaction() as session:
-        assert await tasks.cancel(session, ["t49", "gone"], "user") == {"t49"}
+        assert await tasks.cancel(session, "job_1", ["t49", "t50", "gone"], "user") == {"t49"}
     desk = Desk(database)
 
     workers(desk)
 
-    await all_ended(desk, 50)
+    await all_ended(desk, 51)
     assert desk.ended[0] == ("t49", "cancelled: user")
     assert sum(name == "t49" for name, _ in desk.ended) == 1
 
@@ -287,7 +287,7 @@ async def test_a_running_task_that_is_cancelled_is_stopped_and_answered_once(dat
     await until(working)
     for reason in ("user", "again"):
         async with database.transaction() as session:
-            await tasks.cancel(session, await tasks.ids_of_job(session, "job_1"), reason)
+            await tasks.cancel(session, "job_1", None, reason)
 
     assert await all_ended(desk, 1) == [("t", "cancelled: user")]
     assert await left(database) == []

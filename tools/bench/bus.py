@@ -44,6 +44,7 @@ CONNECTIONS = 16
 FLOOR_ROWS = 16_000
 PASSWORD = "only-for-benches"  # noqa: S105  of a server that lives for a minute
 SERVICE = "workflow"
+ERROR = Problem.model_validate({"class": "internal", "code": "bench", "message": "a step"})
 
 
 def run() -> list[dict[str, Any]]:
@@ -145,10 +146,9 @@ class _Path:
 
 def _step(job_id: str, number: int) -> StepFailed:
     """Any event that one service may both write and read."""
-    error = Problem.model_validate({"class": "internal", "code": "bench", "message": "a step"})
     return StepFailed(
         org_id=f"org_{hash(job_id) % 20}", job_id=job_id, step_id=f"{job_id}/{number}", step_key=str(number),
-        node_type="Script.Generate", step_type="SCRIPT", error=error,
+        node_type="Script.Generate", step_type="SCRIPT", error=ERROR,
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, NamedTuple
 
 from pydantic_core import to_json
@@ -46,17 +47,28 @@ def outbox_row(event: Event, *, source: str, causation_id: str | None = None, ev
 
 def _headers(event: Event, event_id: str, source: str, causation_id: str | None) -> dict[str, str]:
     headers = {
-        "ce_specversion": "1.0",
+        **_headers_of_all(type(event), source),
         "ce_id": event_id,
-        "ce_source": f"fenta/{source}",
-        "ce_type": event.type_name(),
-        "ce_time": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "ce_time": datetime.now(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z",
         "ce_subject": event.subject,
         "ce_orgid": event.org_id,
+    }
+    if parent := traceparent.get():
+        headers["traceparent"] = parent
+    if causation_id:
+        headers["ce_causationid"] = causation_id
+    return headers
+
+
+@cache
+def _headers_of_all(kind: type[Event], source: str) -> dict[str, str]:
+    """What all events of this type from this service say."""
+    return {
+        "ce_specversion": "1.0",
+        "ce_source": f"fenta/{source}",
+        "ce_type": kind.type_name(),
         "content-type": CONTENT_TYPE,
     }
-    optional = {"traceparent": traceparent.get(), "ce_causationid": causation_id}
-    return headers | {name: value for name, value in optional.items() if value}
 
 
 _INSERT = text(

@@ -41,8 +41,8 @@ class Lease(NamedTuple):
     payload: dict[str, Any]
     token: int
     failures: int
-    owner: str
     traceparent: str | None
+    owner: str
 
     @property
     def key(self) -> tuple[str, int]:
@@ -109,9 +109,9 @@ _ADD = text(
 # A waiting task comes to the front, so that its worker answers for it at once.
 _CANCEL = text(
     "UPDATE task SET cancel_reason = coalesce(cancel_reason, :reason), priority = -1, "
-    "run_at = least(run_at, now()) WHERE id = ANY(:ids) RETURNING id"
+    "run_at = least(run_at, now()) WHERE job_id = :job_id "
+    "AND (CAST(:ids AS text[]) IS NULL OR id = ANY(CAST(:ids AS text[]))) RETURNING id"
 )
-_OF_JOB = text("SELECT id FROM task WHERE job_id = :job_id")
 
 
 async def add(session: Session, tasks: Sequence[Task]) -> None:
@@ -131,11 +131,7 @@ async def add(session: Session, tasks: Sequence[Task]) -> None:
     await session.execute(_ADD, columns | {"traceparent": traceparent.get()})
 
 
-async def ids_of_job(session: Session, job_id: str) -> list[str]:
-    """The tasks of a job that are still there."""
-    return list(await session.scalars(_OF_JOB, {"job_id": job_id}))
-
-
-async def cancel(session: Session, ids: Sequence[str], reason: str) -> set[str]:
-    """Ask for these tasks to stop; answers those that are there. Their workers are told, and answer for them."""
-    return {row.id for row in await session.execute(_CANCEL, {"ids": list(ids), "reason": reason})}
+async def cancel(session: Session, job_id: str, ids: Sequence[str] | None, reason: str) -> set[str]:
+    """Ask these tasks of a job to stop, or all; answers those that are there. Their workers answer for them."""
+    values = {"job_id": job_id, "ids": None if ids is None else list(ids), "reason": reason}
+    return set(await session.scalars(_CANCEL, values))

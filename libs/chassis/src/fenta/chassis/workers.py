@@ -51,6 +51,7 @@ class Executor(Protocol):
         """Answer for a task that was told to stop, and finish the lease. The work has ended already."""
 
 
+# What it returns begins as a lease does.
 _CLAIM = text(
     """
     WITH taken AS (
@@ -199,18 +200,7 @@ class Workers:
         return len(rows)
 
     def _start(self, row: Any) -> None:
-        lease = Lease(
-            id=row.id,
-            kind=row.kind,
-            org_id=row.org_id,
-            lane=row.lane,
-            job_id=row.job_id,
-            payload=row.payload,
-            token=row.attempt,
-            failures=row.failures,
-            owner=self.owner,
-            traceparent=row.traceparent,
-        )
+        lease = Lease._make([*row[:9], self.owner])
         work = _Work(lease, row.cancel_reason)
         self._held[work.key] = work
         work.running = asyncio.create_task(self._work(work), name=f"task {lease.id}")

@@ -41,10 +41,7 @@ class GenerationService:
     async def cancel_steps(self, session: Session, message: Message[CancellationRequested]) -> None:
         """Tell the workers; what is not here yet is remembered, so that its request is answered and not begun."""
         event, now = message.event, datetime.now(UTC)
-        queued = set(await tasks.ids_of_job(session, event.job_id))
-        wanted = queued if event.step_ids is None else queued & set(event.step_ids)
-        if wanted:
-            await tasks.cancel(session, sorted(wanted), event.reason)
+        if await tasks.cancel(session, event.job_id, event.step_ids, event.reason):
             session.after_commit(self._wake)
         for step_id in await _unknown(session, event):
             await repository.add_cancellation(

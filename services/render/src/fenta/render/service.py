@@ -85,9 +85,8 @@ class RenderService:
         event, renders = message.event, Renders(session)
         await renders.lock_job(event.job_id)
         await renders.add_stops(_stops(event, self._clock()))
-        steps = event.step_ids if event.step_ids is not None else await tasks.ids_of_job(session, event.job_id)
-        await tasks.cancel(session, steps, event.reason)
-        session.after_commit(self.wake)
+        if await tasks.cancel(session, event.job_id, event.step_ids, event.reason):
+            session.after_commit(self.wake)
 
     # --- tasks ---
 
