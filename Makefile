@@ -27,9 +27,11 @@ demo: $(READY) ## Start the whole system, make a video into demo/, stop it again
 up: $(READY) ## Run the system here until Ctrl-C; state in .fenta/
 	@$(BIN)/fenta up
 
-test: $(READY) ## Run all tests on real parts started for them
+test: $(READY) ## Run all tests on real parts started for them; 85 % of the lines must be run
 	$(BIN)/python -m coverage erase
-	$(BIN)/python -m pytest
+	$(BIN)/python -m coverage run -m pytest
+	$(BIN)/python -m coverage combine -q
+	$(BIN)/python -m tools.covered --at-least 85
 
 check: $(READY) ## Format, lint, types, import rules
 	$(BIN)/ruff format --check .

@@ -1,9 +1,12 @@
 """The embedded broker as a process that tests may kill."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
+
+from tests.support.counted import counting
 
 
 class BrokerProcess:
@@ -17,7 +20,7 @@ class BrokerProcess:
 
     def start(self) -> None:
         command = [sys.executable, "-m", "fenta.embedded.broker", str(self._folder), "--port", str(self.port)]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE)
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, env=os.environ | counting())
         assert self._process.stdout is not None
         ready = json.loads(self._process.stdout.readline())
         self.servers = ready["bootstrap"]

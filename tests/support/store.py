@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from fenta.chassis.settings import StorageSettings
+from tests.support.counted import counting
 
 KEY, SECRET = "fenta", "a secret/with+signs"
 
@@ -24,7 +25,7 @@ class StoreProcess:
     def start(self) -> None:
         command = [sys.executable, "-m", "fenta.embedded.objectstore", str(self.folder), "--port", "0"]
         keys = {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET, "S3_BUCKET_NAME": "media"}
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, env=os.environ | keys)
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, env=os.environ | keys | counting())
         assert self._process.stdout is not None
         self.url = json.loads(self._process.stdout.readline())["url"]
 
