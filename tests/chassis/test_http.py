@@ -188,6 +188,25 @@ async def test_a_body_over_the_limit_is_refused_whether_it_says_its_length_or_no
     assert {told.json()["code"], untold.json()["code"]} == {"body_too_large"}
 
 
+@pytest.mark.parametrize("length", [{}, {"content-length": "2000"}])
+async def test_what_is_too_large_is_heard_out_before_the_answer(
+    client: httpx.AsyncClient, length: dict[str, str]
+) -> None:
+    """A connection that is closed on unread bytes is reset, and the answer is lost with it."""
+    sent: list[bytes] = []
+
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(20):
+            sent.append(b" " * 100)
+            yield sent[-1]
+
+    headers = {"content-type": "application/json", **length}
+    answer = await client.post("/pictures", content=chunks(), headers=headers)
+
+    assert answer.status_code == 413
+    assert len(sent) == 20
+
+
 async def test_a_missing_body_is_a_missing_body(client: httpx.AsyncClient) -> None:
     async def nothing() -> AsyncIterator[bytes]:
         yield b""

@@ -1,5 +1,7 @@
 """The HTTP side of a service: strict bodies, problem documents, request ids, limits, and who asks."""
 
+import asyncio
+import contextlib
 import difflib
 import json
 import time
@@ -30,6 +32,8 @@ from fenta.chassis.telemetry import log, trace
 from fenta.contracts.ids import new_id
 
 BODY_LIMIT_BYTES = 1024 * 1024
+DISCARDED_BYTES = 16 * BODY_LIMIT_BYTES
+DISCARD_SECONDS = 5.0
 DEEPEST_BODY = 32
 STATUS_CODES = {
     404: "not_found",
@@ -288,6 +292,7 @@ def _counted(receive: Receive, limit: int) -> Receive:
         message = await receive()
         size += len(message.get("body", b""))
         if size > limit:
+            await _hear_out(receive)
             raise Problem("body_too_large", f"The body is larger than {limit} bytes.")
         return message
 
@@ -295,8 +300,21 @@ def _counted(receive: Receive, limit: int) -> Receive:
 
 
 async def _too_large(scope: Scope, receive: Receive, send: Send, limit: int) -> None:
+    await _hear_out(receive)
     problem = Problem("body_too_large", f"The body is larger than {limit} bytes.", headers={"Connection": "close"})
     await problem_response(Request(scope), problem)(scope, receive, send)
+
+
+async def _hear_out(receive: Receive) -> None:
+    """Take what is still coming, within reason: a connection closed on unread bytes takes the answer with it."""
+    left = DISCARDED_BYTES
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(DISCARD_SECONDS):
+            while left > 0:
+                message = await receive()
+                left -= len(message.get("body", b""))
+                if not message.get("more_body"):
+                    return
 
 
 async def _broken(scope: Scope, send: Send) -> None:
