@@ -21,6 +21,16 @@ PASSWORD = "only-for-tests"
 _numbers = itertools.count()
 
 
+WHOLE_STACKS = ("e2e", "faults")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Folders that share a whole stack come last, one after the other, so that no stack idles beside other tests."""
+    folders = [Path(__file__).with_name(name) for name in WHOLE_STACKS]
+    items.sort(key=lambda item: [folder in item.path.parents for folder in folders])
+
+
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"

@@ -13,13 +13,13 @@ from tests.support.people import Person
 from tests.support.receiver import Receiver
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def crashes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where tests arm the places at which a process of `faulty` dies."""
     return tmp_path_factory.mktemp("crashes")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def faulty(tmp_path_factory: pytest.TempPathFactory, crashes: Path) -> Iterator[Stack]:
     with Stack(tmp_path_factory.mktemp("faulty"), settings=QUICK | armed(crashes)) as running:
         yield running
