@@ -10,6 +10,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+import structlog
 
 from fenta.chassis.database import Database, open_database
 from fenta.contracts.topics import SERVICES
@@ -29,6 +30,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Folders that share a whole stack come last, one after the other, so that no stack idles beside other tests."""
     folders = [Path(__file__).with_name(name) for name in WHOLE_STACKS]
     items.sort(key=lambda item: [folder in item.path.parents for folder in folders])
+
+
+# Drawing a traceback with the values of all variables, as structlog does by default, takes seconds.
+structlog.configure(
+    processors=[
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 
 @pytest.fixture(scope="session")
