@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from fenta.embedded.supervisor import Stack
 from tests.conftest import until
 from tests.support.invariants import assert_all_is_well, assert_books_balance, nothing_is_held, rows
@@ -20,7 +18,6 @@ ROOM_BYTES = 1_500_000
 NEXT_TRY_NOW = "UPDATE task SET run_at = now() WHERE state = 2 AND run_at > now()"
 
 
-@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="only Linux limits a process from outside")
 async def test_a_render_without_room_fails_unbilled_and_succeeds_once_there_is_some(
     faulty: Stack, person: Person, receiver: Receiver
 ) -> None:
