@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fenta.chassis.errors import PermanentError
+from fenta.chassis.moments import written
 from fenta.chassis.telemetry import traceparent
 from fenta.contracts.events import Event
 from fenta.contracts.ids import uuid7
@@ -49,7 +50,7 @@ def _headers(event: Event, event_id: str, source: str, causation_id: str | None)
     headers = {
         **_headers_of_all(type(event), source),
         "ce_id": event_id,
-        "ce_time": datetime.now(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z",
+        "ce_time": written(datetime.now(UTC)),
         "ce_subject": event.subject,
         "ce_orgid": event.org_id,
     }
