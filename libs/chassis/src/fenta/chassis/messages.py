@@ -3,7 +3,7 @@
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
 from aiokafka import ConsumerRecord
@@ -16,8 +16,7 @@ _CANONICAL = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f
 AnyEvent_co = TypeVar("AnyEvent_co", bound=Event, covariant=True)
 
 
-@dataclass(frozen=True)
-class Message(Generic[AnyEvent_co]):
+class Message(NamedTuple, Generic[AnyEvent_co]):
     """An event and what its headers say: id, the service it came from, time (RFC 3339), trace, and the record."""
 
     event: AnyEvent_co
@@ -62,10 +61,10 @@ def on_batch(events: Sequence[type[Event]], use_case: BatchUseCase) -> Route:
 
 def read(record: "ConsumerRecord[bytes, bytes]") -> "Message[Event] | Poison | None":
     """A message, a poisoned record, or None for a type that this version does not know."""
-    headers = {name: value for name, value in record.headers if value is not None}
+    headers = dict(record.headers)
     try:
         event_type, event_id = headers["ce_type"].decode(), _canonical(headers["ce_id"].decode())
-    except (KeyError, ValueError) as error:
+    except (AttributeError, KeyError, ValueError) as error:
         return Poison(record, "bad_headers", f"{type(error).__name__}: {error}")
     model = EVENTS.get(event_type)
     if model is None:
@@ -81,7 +80,7 @@ def _canonical(event_id: str) -> str:
 
 
 def _message(
-    record: "ConsumerRecord[bytes, bytes]", model: type[Event], event_id: str, headers: dict[str, bytes]
+    record: "ConsumerRecord[bytes, bytes]", model: type[Event], event_id: str, headers: "dict[str, bytes | None]"
 ) -> Message[Event] | Poison:
     if record.value is None:
         return Poison(record, "no_value", "the record has no value")
@@ -92,8 +91,12 @@ def _message(
     return Message(
         event=event,
         id=event_id,
-        source=headers.get("ce_source", b"").decode(errors="replace").removeprefix("fenta/"),
-        time=headers.get("ce_time", b"").decode(errors="replace"),
-        traceparent=headers.get("traceparent", b"").decode(errors="replace") or None,
+        source=_text(headers.get("ce_source")).removeprefix("fenta/"),
+        time=_text(headers.get("ce_time")),
+        traceparent=_text(headers.get("traceparent")) or None,
         record=record,
     )
+
+
+def _text(value: bytes | None) -> str:
+    return value.decode(errors="replace") if value else ""

@@ -1,7 +1,6 @@
 """Events are rows of the transaction they tell of; the relay carries them to Kafka."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -10,10 +9,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fenta.chassis.errors import PermanentError
-from fenta.chassis.moments import written
+from fenta.chassis.moments import written_now
 from fenta.chassis.telemetry import traceparent
 from fenta.contracts.events import Event
-from fenta.contracts.ids import uuid7
+from fenta.contracts.ids import uuid7_text
 from fenta.contracts.topics import TOPICS
 
 CONTENT_TYPE = "application/json"
@@ -36,7 +35,7 @@ def outbox_row(event: Event, *, source: str, causation_id: str | None = None, ev
     value = event.model_dump_json(by_alias=True).encode()
     if len(value) > LARGEST_EVENT_BYTES:
         raise PermanentError(f"a {event.topic} of {len(value)} bytes is too large; put what is large into an asset")
-    identifier = event_id or str(uuid7())
+    identifier = event_id or uuid7_text()
     return OutboxRow(
         event_id=identifier,
         topic=event.topic,
@@ -50,7 +49,7 @@ def _headers(event: Event, event_id: str, source: str, causation_id: str | None)
     headers = {
         **_headers_of_all(type(event), source),
         "ce_id": event_id,
-        "ce_time": written(datetime.now(UTC)),
+        "ce_time": written_now(),
         "ce_subject": event.subject,
         "ce_orgid": event.org_id,
     }

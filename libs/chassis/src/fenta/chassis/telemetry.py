@@ -1,8 +1,8 @@
 """Logs, traces and metrics: JSON on stdout, one wide line per thing that happened, and counters for Prometheus."""
 
 import logging
+import random
 import re
-import secrets
 import sys
 import time
 from collections.abc import Iterator, Mapping, MutableMapping
@@ -143,14 +143,19 @@ def valid_traceparent(text: str | None) -> str | None:
 
 
 def new_traceparent() -> str:
-    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
+    return f"00-{_hex(16)}-{_hex(8)}-01"
 
 
 def child_traceparent(parent: str | None) -> str:
     """A new span in the parent's trace, or a new trace."""
     if not valid_traceparent(parent) or parent is None:
         return new_traceparent()
-    return f"{parent[:36]}{secrets.token_hex(8)}{parent[52:]}"
+    return f"{parent[:36]}{_hex(8)}{parent[52:]}"
+
+
+def _hex(size: int) -> str:
+    """Random bytes that name a trace or a span; nothing depends on nobody guessing them."""
+    return f"{random.getrandbits(size * 8):0{size * 2}x}"
 
 
 def begin_trace(parent: str | None, **ids: str | None) -> None:
