@@ -1,14 +1,15 @@
 """One engine per service, short transactions, and an API path that row-level security watches."""
 
-from collections.abc import AsyncIterator, Callable
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 
 from pydantic_core import from_json
-from sqlalchemy import MetaData, text
+from sqlalchemy import MetaData, event, text
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
@@ -30,6 +31,7 @@ NAMING = {
 AWAY_SQLSTATES = ("08", "53", "57P", "25006")
 # Transactions that got in each other's way.
 COLLISION_SQLSTATES = ("40001", "40P01")
+RESTED_SECONDS = 1.0
 
 
 def is_passing(error: BaseException) -> bool:
@@ -72,7 +74,8 @@ class Session(AsyncSession):
         super().__init__(engine, expire_on_commit=False)
         self.service = service
         self.events: list[OutboxRow] = []
-        self.callbacks: list[Callable[[], None]] = []
+        self.committed: list[Callable[[], None]] = []
+        self.rolled_back: list[Callable[[], None]] = []
 
     def publish(self, event: Event, *, causation_id: str | None = None) -> str:
         """Tell of this once the transaction has committed; answers the event's id.
@@ -85,7 +88,11 @@ class Session(AsyncSession):
 
     def after_commit(self, callback: Callable[[], None]) -> None:
         """Call this once the transaction has committed; never before, and not at all when it rolls back."""
-        self.callbacks.append(callback)
+        self.committed.append(callback)
+
+    def after_rollback(self, callback: Callable[[], None]) -> None:
+        """Call this if the transaction does not commit, as far as we know."""
+        self.rolled_back.append(callback)
 
 
 class Database:
@@ -95,22 +102,30 @@ class Database:
         self.engine = engine
         self.service = service
         self._api_role = f"fenta_{service}_api"
-        self._on_publish: list[Callable[[], None]] = []
+        self._on_publish: list[Callable[[Sequence[OutboxRow]], None]] = []
 
-    def on_publish(self, callback: Callable[[], None]) -> None:
-        """Whom to wake when events were committed."""
+    def on_publish(self, callback: Callable[[Sequence[OutboxRow]], None]) -> None:
+        """Whom to tell when events were committed."""
         self._on_publish.append(callback)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Session]:
         """One short transaction as the service itself: consumers, workers, use cases. Commits at the end."""
         async with Session(self.engine, service=self.service) as session:
-            yield session
-            await session.flush()
-            await insert_outbox(session, session.events)
-            await session.commit()
-        for callback in [*session.callbacks, *(self._on_publish if session.events else [])]:
+            try:
+                yield session
+                await session.flush()
+                await insert_outbox(session, session.events)
+                await session.commit()
+            except BaseException:
+                for callback in session.rolled_back:
+                    callback()
+                raise
+        for callback in session.committed:
             callback()
+        if session.events:
+            for told in self._on_publish:
+                told(session.events)
 
     @asynccontextmanager
     async def api_transaction(self, org_id: str) -> AsyncIterator[Session]:
@@ -130,12 +145,32 @@ async def open_database(url: str, *, service: str, pool_size: int = 5) -> AsyncI
         url.replace("postgresql://", "postgresql+asyncpg://", 1),
         pool_size=pool_size,
         max_overflow=pool_size,
-        pool_pre_ping=True,
         pool_timeout=10,
         json_deserializer=from_json,
         connect_args={"timeout": 10, "server_settings": {"statement_timeout": "15000", "application_name": service}},
     )
+    _ask_after_rest(engine)
     try:
         yield Database(engine, service=service)
     finally:
         await engine.dispose()
+
+
+def _ask_after_rest(engine: AsyncEngine) -> None:
+    """A connection that rested is asked whether it lives; one that was in use just now is not.
+
+    The question takes four round trips, as many as the transaction that follows.
+    """
+
+    @event.listens_for(engine.sync_engine, "checkin")
+    def note(_connection: Any, record: Any) -> None:
+        record.info["used"] = time.monotonic()
+
+    @event.listens_for(engine.sync_engine, "checkout")
+    def ask(connection: Any, record: Any, _proxy: Any) -> None:
+        if time.monotonic() - record.info.get("used", 0.0) < RESTED_SECONDS:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except Exception as error:
+            raise InvalidatePoolError("the connection has died at rest") from error

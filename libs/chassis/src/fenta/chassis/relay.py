@@ -5,11 +5,11 @@ import contextlib
 import time
 from collections import deque
 from collections.abc import Sequence
-from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fenta.chassis import telemetry
 from fenta.chassis.crash import crash_point
@@ -25,9 +25,15 @@ SEND_TIMEOUT_SECONDS = 60.0
 IDLE_SECONDS = 1.0
 PING_SECONDS = 2.0
 LOSSY_EVENTS = 2000
+REMEMBERED_ROWS = 4000
+REMEMBERED_BYTES = 4000
 
 _LOCK = text("SELECT pg_try_advisory_xact_lock(hashtext('outbox:' || current_schema()))")
-_READ = text("SELECT id, topic, key, value, headers FROM outbox ORDER BY id LIMIT :rows")
+_NEXT = text(
+    "SELECT array_agg(id ORDER BY id), array_agg(CAST(event_id AS text) ORDER BY id) "
+    "FROM (SELECT id, event_id FROM outbox ORDER BY id LIMIT :rows) next"
+)
+_READ = text("SELECT CAST(event_id AS text), topic, key, value, headers FROM outbox WHERE id = ANY(:ids)")
 _FORGET = text("DELETE FROM outbox WHERE id = ANY(:ids)")
 _STATE = text("SELECT count(*), coalesce(extract(epoch FROM now() - min(created_at)), 0) FROM outbox")
 
@@ -42,8 +48,18 @@ class Relay:
         self._producer: AIOKafkaProducer | None = None
         self._awake = asyncio.Event()
         self._lossy: deque[OutboxRow] = deque(maxlen=LOSSY_EVENTS)
+        # What was committed here lately, so that it need not be read again. The table says what is sent and in which
+        # order, and has the rest.
+        self._remembered: dict[str, OutboxRow] = {}
         self.last_success = time.monotonic()
-        database.on_publish(self.wake)
+        database.on_publish(self.remember)
+
+    def remember(self, rows: Sequence[OutboxRow]) -> None:
+        """These are in the outbox now."""
+        self._remembered.update((row.event_id, row) for row in rows if len(row.value) <= REMEMBERED_BYTES)
+        while len(self._remembered) > REMEMBERED_ROWS:
+            del self._remembered[next(iter(self._remembered))]
+        self.wake()
 
     def wake(self) -> None:
         self._awake.set()
@@ -117,20 +133,30 @@ class Relay:
                 self._awake.set()
                 await asyncio.sleep(0.02)
                 return 0
-            rows = (await connection.execute(_READ, {"rows": BATCH_ROWS})).all()
-            if not rows:
+            ids, event_ids = (await connection.execute(_NEXT, {"rows": BATCH_ROWS})).one()
+            if not ids:
                 return 0
-            await self._send(producer, rows)
+            await self._send(producer, await self._contents(connection, ids, event_ids))
             crash_point("relay.sent")
-            await connection.execute(_FORGET, {"ids": [row.id for row in rows]})
-        return len(rows)
+            await connection.execute(_FORGET, {"ids": ids})
+        return len(ids)
+
+    async def _contents(
+        self, connection: AsyncConnection, ids: Sequence[int], event_ids: Sequence[str]
+    ) -> Sequence[OutboxRow]:
+        """From memory, or read where they are not there."""
+        found = {event_id: self._remembered.pop(event_id, None) for event_id in event_ids}
+        if missing := [id for id, event_id in zip(ids, event_ids, strict=True) if found[event_id] is None]:
+            read = await connection.execute(_READ, {"ids": missing})
+            found.update((row.event_id, row) for row in map(OutboxRow._make, read))
+        return [row for event_id in event_ids if (row := found[event_id])]
 
     async def _send_lossy(self) -> None:
         rows, self._lossy = list(self._lossy), deque(maxlen=LOSSY_EVENTS)
         if rows and self._producer:
             await self._send(self._producer, rows)
 
-    async def _send(self, producer: AIOKafkaProducer, rows: Sequence[Any]) -> None:
+    async def _send(self, producer: AIOKafkaProducer, rows: Sequence[OutboxRow]) -> None:
         async with asyncio.timeout(SEND_TIMEOUT_SECONDS):
             await send_all(producer, rows)
 
