@@ -6,6 +6,7 @@ import httpx
 import pytest
 from sqlalchemy import text
 
+from fenta.chassis import tasks
 from fenta.chassis.database import Database
 from fenta.chassis.http import create_app
 from fenta.chassis.identity import HEADER, Identity, Signer, Verifier, new_signing_keys, public_half
@@ -57,7 +58,7 @@ async def test_an_unknown_capability_is_a_problem_and_nobody_is_401(client: http
 
 
 async def test_another_organisation_sees_no_row(database: Database) -> None:
-    routes = handlers.routes(GenerationService(wake=lambda: None))
+    routes = handlers.routes(GenerationService(tasks))
     await deliver(database, routes, steps.cancellation(), steps.picture_request())
     async with database.transaction() as session:
         await session.execute(text("INSERT INTO made_document VALUES ('asset_1', :org, '0')"), {"org": steps.ORG})

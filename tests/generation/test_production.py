@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from fenta.chassis import tasks
 from fenta.chassis.database import Database
 from fenta.chassis.errors import TransientError
 from fenta.chassis.testing import InMemoryStorage, deliver, told
@@ -69,7 +70,7 @@ class Studio:
         )
 
     async def tell(self, *events: Event) -> None:
-        await deliver(self.database, handlers.routes(GenerationService(wake=lambda: None)), *events)
+        await deliver(self.database, handlers.routes(GenerationService(tasks)), *events)
 
     async def make(self, production: Production, *requests: GenerationRequested) -> list[steps.Answer]:
         await self.tell(*requests)

@@ -55,7 +55,7 @@ class Stand:
         async with working(
             self.database, self.deliverer, service="notifier", slots={LANE: 8}, instance_id=instance_id
         ) as workers:
-            self.notifier.wake = workers.wake
+            self.notifier.queue = workers
             yield workers
 
     async def rows(self, statement: str) -> Sequence[Any]:

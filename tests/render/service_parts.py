@@ -95,7 +95,7 @@ class Parts:
         async with working(
             self.database, Worker(self.renders), service="render", slots=slots, instance_id=instance_id
         ) as workers:
-            self.renders.wake = workers.wake
+            self.renders.queue = workers
             yield workers
 
     async def events(self) -> list[Event]:

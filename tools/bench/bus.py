@@ -19,7 +19,6 @@ import asyncpg
 import uvloop
 from pydantic import SecretStr
 
-from fenta.chassis import tasks
 from fenta.chassis.consumer import Consumer
 from fenta.chassis.database import Database, Session, open_database
 from fenta.chassis.endings import Endings
@@ -125,9 +124,8 @@ class _Path:
 
     async def store(self, session: Session, messages: Sequence[Message[StepFailed]]) -> None:
         events = [message.event for message in messages]
-        await tasks.add(session, [_task(event) for event in events])
         if self.workers:
-            session.after_commit(self.workers.wake)
+            await self.workers.add(session, [_task(event) for event in events])
 
     async def perform(self, lease: Lease) -> None:
         number = lease.payload["number"]

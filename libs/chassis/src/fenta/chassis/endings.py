@@ -19,14 +19,14 @@ from fenta.contracts.events import Event
 # called again after its transaction was rolled back.
 Effects = Callable[[Session, Lease], Coroutine[Any, Any, float | None]]
 
-_FINISH = text("DELETE FROM task WHERE id = ANY(:ids)")
+_REMOVE = text("DELETE FROM task WHERE id = ANY(:ids)")
 _LATER = text(
     "UPDATE task SET state = 2, owner = NULL, run_at = now() + make_interval(secs => "
     "(CAST(:pauses AS float[]))[array_position(CAST(:ids AS text[]), id)]) WHERE id = ANY(:ids)"
 )
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class _Ending:
     """A lease on its way to its end; `done` is what its worker waits for."""
 
@@ -35,11 +35,15 @@ class _Ending:
     pause: float | None = None
     effects: Effects | None = None
     order: str = ""
-    context: Context = field(default_factory=copy_context)
+    context: Context | None = None
     done: "asyncio.Future[None]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
+    @property
+    def plain(self) -> bool:
+        """Nothing but the end, and events that are written already."""
+        return self.effects is None and self.pause is None
+
     async def write(self, session: Session) -> None:
-        session.events += self.rows
         if self.effects:
             # In the worker's own context, whose trace its events carry on.
             work = self.effects(session, self.lease)
@@ -77,7 +81,7 @@ class Endings:
         `order` names what the effects lock and others may want too: all go through it in that order, so that no two
         processes wait for each other.
         """
-        await self._join(_Ending(lease, effects=effects, order=order))
+        await self._join(_Ending(lease, effects=effects, order=order, context=copy_context()))
 
     async def _join(self, ending: _Ending) -> None:
         self._waiting.append(ending)
@@ -103,24 +107,40 @@ class Endings:
                     await self._settle([ending])
             return
         for ending in endings:
-            lost = LeaseLost(f"task {ending.lease.id} is in other hands by now")
-            ending.settle(None if ending.lease.key in held else lost)
+            if ending.lease.key in held:
+                ending.lease.goes_on = ending.pause is not None
+                ending.settle(None)
+            else:
+                ending.settle(LeaseLost(f"task {ending.lease.id} is in other hands by now"))
 
     async def _write(self, endings: Sequence[_Ending]) -> set[tuple[str, int]]:
         """The leases that were still held, whose tasks have ended now with all their effects."""
         async with self._database.transaction() as session:
-            held = await tasks.lock(session, [ending.lease for ending in endings])
-            ending_now = [ending for ending in endings if ending.lease.key in held]
-            for ending in sorted(ending_now, key=lambda ending: ending.order):
-                await ending.write(session)
-            await _finish(session, [ending.lease.id for ending in ending_now if ending.pause is None])
-            await _later(session, {e.lease.id: e.pause for e in ending_now if e.pause is not None})
-        return held
+            held = await _write_plain(session, [ending for ending in endings if ending.plain])
+            return held | await _write_others(session, [ending for ending in endings if not ending.plain])
 
 
-async def _finish(session: Session, ids: Sequence[str]) -> None:
+async def _write_plain(session: Session, endings: Sequence[_Ending]) -> set[tuple[str, int]]:
+    """Their removal is their fence."""
+    held = await tasks.finish(session, [ending.lease for ending in endings])
+    session.events += [row for ending in endings if ending.lease.key in held for row in ending.rows]
+    return held
+
+
+async def _write_others(session: Session, endings: Sequence[_Ending]) -> set[tuple[str, int]]:
+    """Behind the fence the effects say how each goes on."""
+    held = await tasks.lock(session, [ending.lease for ending in endings])
+    ending_now = [ending for ending in endings if ending.lease.key in held]
+    for ending in sorted(ending_now, key=lambda ending: ending.order):
+        await ending.write(session)
+    await _remove(session, [ending.lease.id for ending in ending_now if ending.pause is None])
+    await _later(session, {e.lease.id: e.pause for e in ending_now if e.pause is not None})
+    return held
+
+
+async def _remove(session: Session, ids: Sequence[str]) -> None:
     if ids:
-        await session.execute(_FINISH, {"ids": ids})
+        await session.execute(_REMOVE, {"ids": ids})
 
 
 async def _later(session: Session, pauses: dict[str, float]) -> None:

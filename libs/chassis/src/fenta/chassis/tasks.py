@@ -1,10 +1,11 @@
 """Leased tasks: long work as rows that workers take in turn, by priority and fairly between organisations."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, Protocol
 
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 from sqlalchemy import text
 
 from fenta.chassis.database import Session
@@ -15,8 +16,7 @@ PRIORITIES = {"interactive": 0, "default": 1, "batch": 2}
 VIRTUAL_SECOND = 1000
 
 
-@dataclass(frozen=True)
-class Task:
+class Task(NamedTuple):
     """Work to be done once. `weight` is the organisation's share, `expected_seconds` what one task takes of it."""
 
     id: str
@@ -27,11 +27,25 @@ class Task:
     priority: Literal["interactive", "default", "batch"] = "default"
     weight: int = 1
     expected_seconds: int = 1
-    payload: dict[str, Any] = field(default_factory=dict)
+    payload: Mapping[str, Any] = {}
 
 
-class Lease(NamedTuple):
-    """A task in the hands of one worker. `token` rises with each hand-over and fences out earlier holders."""
+class Queue(Protocol):
+    """Where use cases put work: the workers of this process, or this module where nobody works."""
+
+    async def add(self, session: Session, given: Sequence[Task]) -> object:
+        """Store tasks in the caller's transaction; one that is there already stays as it is."""
+
+    async def cancel(self, session: Session, job_id: str, ids: Sequence[str] | None, reason: str) -> set[str]:
+        """Ask these tasks of a job to stop, or all; answers those that are there. Their workers answer for them."""
+
+
+@dataclass(slots=True, eq=False)
+class Lease:
+    """A task in the hands of one worker. `token` rises with each hand-over and fences out earlier holders.
+
+    `goes_on` is set when it was given back: the task is not over with this lease.
+    """
 
     id: str
     kind: str
@@ -43,6 +57,7 @@ class Lease(NamedTuple):
     failures: int
     traceparent: str | None
     owner: str
+    goes_on: bool = False
 
     @property
     def key(self) -> tuple[str, int]:
@@ -53,6 +68,7 @@ class Lease(NamedTuple):
         """Give the task back after a failure, which counts. Raises `LeaseLost`."""
         await self.hold(session)
         await session.execute(_FAILED, {"id": self.id, "seconds": seconds, "error": error[:2000]})
+        self.goes_on = True
 
     async def hold(self, session: Session) -> None:
         """Lock the task for this transaction. Raises `LeaseLost`; use it before writing half-way results."""
@@ -63,6 +79,14 @@ class Lease(NamedTuple):
 _LOCK = text(
     "SELECT id, attempt FROM task WHERE id = ANY(:ids) AND state = 1 AND owner = ANY(:owners) ORDER BY id FOR UPDATE"
 )
+_FINISH = text(
+    """
+    WITH ended AS (
+        DELETE FROM task WHERE id = ANY(:ids) AND state = 1 AND attempt = :token AND owner = :owner RETURNING id
+    )
+    SELECT array_agg(id) FROM ended
+    """
+)
 _FAILED = text(
     "UPDATE task SET state = 2, owner = NULL, failures = failures + 1, error = :error, "
     "run_at = now() + make_interval(secs => CAST(:seconds AS float)) WHERE id = :id"
@@ -71,9 +95,23 @@ _FAILED = text(
 
 async def lock(session: Session, leases: Sequence[Lease]) -> set[tuple[str, int]]:
     """Lock these tasks for the transaction; answers the keys of the leases that still hold. This is the fence."""
+    if not leases:
+        return set()
     columns = {"ids": [lease.id for lease in leases], "owners": list({lease.owner for lease in leases})}
     rows = await session.execute(_LOCK, columns)
     return {(row.id, row.attempt) for row in rows} & {lease.key for lease in leases}
+
+
+async def finish(session: Session, leases: Sequence[Lease]) -> set[tuple[str, int]]:
+    """Remove the tasks of the leases that still hold, and answer their keys: fence and end in one."""
+    groups: dict[tuple[int, str], list[str]] = defaultdict(list)
+    for lease in leases:
+        groups[lease.token, lease.owner].append(lease.id)
+    held: set[tuple[str, int]] = set()
+    for (token, owner), ids in groups.items():
+        ended = await session.scalar(_FINISH, {"ids": ids, "token": token, "owner": owner})
+        held.update((name, token) for name in ended or ())
+    return held
 
 
 # A task's virtual time is where its organisation stands in the queue: each task moves it on by its share, and
@@ -88,21 +126,29 @@ _ADD = text(
         SELECT org_id, lane, sum(cost) AS cost FROM given GROUP BY org_id, lane
     ), clock AS (
         INSERT INTO task_clock (org_id, lane, vt)
-        SELECT s.org_id, s.lane, coalesce(m.vt, 0) + s.cost FROM share s LEFT JOIN task_mark m ON m.lane = s.lane
+        SELECT s.org_id, s.lane, greatest(m.vt, k.vt, 0) + s.cost FROM share s
+        LEFT JOIN task_mark m ON m.lane = s.lane
+        LEFT JOIN unnest(CAST(:marked AS text[]), CAST(:marks AS bigint[])) AS k(lane, vt) ON k.lane = s.lane
         ORDER BY s.org_id, s.lane
         ON CONFLICT (org_id, lane) DO UPDATE
         SET vt = greatest(task_clock.vt, excluded.vt - (SELECT cost FROM share s
                  WHERE s.org_id = excluded.org_id AND s.lane = excluded.lane))
                + (SELECT cost FROM share s WHERE s.org_id = excluded.org_id AND s.lane = excluded.lane)
         RETURNING org_id, lane, vt
+    ), added AS (
+        INSERT INTO task (id, kind, org_id, lane, job_id, priority, vt, payload, traceparent,
+            state, attempt, owner, leased_at)
+        SELECT g.id, g.kind, g.org_id, g.lane, g.job_id, g.priority,
+            c.vt - s.cost + sum(g.cost) OVER (PARTITION BY g.org_id, g.lane ORDER BY g.n),
+            g.payload::jsonb, :traceparent,
+            CAST(:leased AS integer), CAST(:leased AS integer), CAST(:owner AS text),
+            CASE WHEN CAST(:leased AS integer) = 1 THEN now() END
+        FROM given g JOIN clock c USING (org_id, lane) JOIN share s USING (org_id, lane)
+        ORDER BY g.n
+        ON CONFLICT (id) DO NOTHING
+        RETURNING id, lane, vt
     )
-    INSERT INTO task (id, kind, org_id, lane, job_id, priority, vt, payload, traceparent)
-    SELECT g.id, g.kind, g.org_id, g.lane, g.job_id, g.priority,
-        c.vt - s.cost + sum(g.cost) OVER (PARTITION BY g.org_id, g.lane ORDER BY g.n),
-        g.payload::jsonb, :traceparent
-    FROM given g JOIN clock c USING (org_id, lane) JOIN share s USING (org_id, lane)
-    ORDER BY g.n
-    ON CONFLICT (id) DO NOTHING
+    SELECT lane, max(vt) AS vt, array_agg(id) AS ids FROM added GROUP BY lane
     """
 )
 
@@ -114,21 +160,44 @@ _CANCEL = text(
 )
 
 
-async def add(session: Session, tasks: Sequence[Task]) -> None:
+async def add(session: Session, given: Sequence[Task]) -> None:
     """Store tasks in the caller's transaction; one that is there already stays as it is."""
-    if not tasks:
-        return
+    await insert(session, given, owner=None, marks={})
+
+
+async def insert(session: Session, given: Sequence[Task], *, owner: str | None, marks: dict[str, int]) -> set[str]:
+    """Store tasks, leased to the owner if there is one; answers the ids of the new ones.
+
+    `marks` tells how far the virtual time of each lane has come as the caller knows; with an owner it moves on.
+    """
+    if not given:
+        return set()
     columns = {
-        "id": [task.id for task in tasks],
-        "kind": [task.kind for task in tasks],
-        "org_id": [task.org_id for task in tasks],
-        "lane": [task.lane for task in tasks],
-        "job_id": [task.job_id for task in tasks],
-        "priority": [PRIORITIES[task.priority] for task in tasks],
-        "cost": [max(1, task.expected_seconds * VIRTUAL_SECOND // task.weight) for task in tasks],
-        "payload": [to_json(task.payload).decode() for task in tasks],
+        "id": [task.id for task in given],
+        "kind": [task.kind for task in given],
+        "org_id": [task.org_id for task in given],
+        "lane": [task.lane for task in given],
+        "job_id": [task.job_id for task in given],
+        "priority": [PRIORITIES[task.priority] for task in given],
+        "cost": [max(1, task.expected_seconds * VIRTUAL_SECOND // task.weight) for task in given],
+        "payload": [to_json(task.payload).decode() for task in given],
     }
-    await session.execute(_ADD, columns | {"traceparent": traceparent.get()})
+    others = {"traceparent": traceparent.get(), "owner": owner, "leased": int(owner is not None)}
+    rows = await session.execute(_ADD, columns | others | {"marked": list(marks), "marks": list(marks.values())})
+    added: set[str] = set()
+    for row in rows:
+        added.update(row.ids)
+        if owner is not None:
+            marks[row.lane] = max(row.vt, marks.get(row.lane, 0))
+    return added
+
+
+def first_lease(task: Task, owner: str) -> Lease:
+    """The lease of a task that was stored with an owner, in this context's trace."""
+    payload = from_json(to_json(task.payload))
+    return Lease(
+        task.id, task.kind, task.org_id, task.lane, task.job_id, payload, 1, 0, traceparent.get(), owner
+    )  # fmt: skip
 
 
 async def cancel(session: Session, job_id: str, ids: Sequence[str] | None, reason: str) -> set[str]:

@@ -4,18 +4,20 @@ import asyncio
 import contextlib
 import random
 import uuid
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from sqlalchemy import text
 
-from fenta.chassis import names, telemetry
+from fenta.chassis import names, tasks, telemetry
 from fenta.chassis.crash import crash_point
-from fenta.chassis.database import Database, is_passing
+from fenta.chassis.database import Database, Session, is_passing
 from fenta.chassis.errors import LeaseLost, PermanentError, TransientError
 from fenta.chassis.intervals import repeat
-from fenta.chassis.tasks import Lease
+from fenta.chassis.tasks import Lease, Task
 from fenta.chassis.telemetry import log
 
 MOST_FAILURES = 5
@@ -60,12 +62,13 @@ _CLAIM = text(
             SELECT id FROM task WHERE lane = :lane AND (state = 0 OR (state = 2 AND run_at <= now()))
             ORDER BY priority, vt, id LIMIT :slots FOR UPDATE SKIP LOCKED))
         RETURNING id, kind, org_id, lane, job_id, payload, attempt, failures, traceparent, cancel_reason, vt
-    ), mark AS (
-        INSERT INTO task_mark (lane, vt) SELECT lane, max(vt) FROM taken WHERE cancel_reason IS NULL GROUP BY lane
-        ON CONFLICT (lane) DO UPDATE SET vt = greatest(task_mark.vt, excluded.vt)
     )
     SELECT * FROM taken ORDER BY vt
     """
+)
+_MARK = text(
+    "INSERT INTO task_mark (lane, vt) SELECT * FROM unnest(CAST(:lanes AS text[]), CAST(:marks AS bigint[])) "
+    "ON CONFLICT (lane) DO UPDATE SET vt = excluded.vt WHERE task_mark.vt < excluded.vt"
 )
 _NEXT = text("SELECT extract(epoch FROM min(run_at) - now()) FROM task WHERE state = 2 AND lane = ANY(:lanes)")
 # Tasks of workers that fell silent, and of earlier lives of workers that came back, are free again.
@@ -89,7 +92,7 @@ _WAITING = text(
 )
 
 
-@dataclass
+@dataclass(eq=False, slots=True)
 class _Work:
     """A task in hand; `reason` is why it was told to stop."""
 
@@ -129,6 +132,12 @@ class Workers:
         self._slots = dict(slots)
         self.owner = f"{instance_id}/{uuid.uuid4()}"
         self._held: dict[tuple[str, int], _Work] = {}
+        # Slots in use or promised to tasks whose transaction is under way; whether somebody may wait for one; how far
+        # the virtual time of each lane has come here.
+        self._busy: Counter[str] = Counter()
+        self._crowded = dict.fromkeys(slots, True)
+        self._marks: dict[str, int] = {}
+        self._present = False
         self._awake = asyncio.Event()
         for lane, count in slots.items():
             telemetry.slot_tasks.labels(service, lane).set(count)
@@ -136,10 +145,53 @@ class Workers:
     def wake(self) -> None:
         self._awake.set()
 
+    async def add(self, session: Session, given: Sequence[Task]) -> None:
+        """Store tasks in the caller's transaction; one that is there already stays as it is.
+
+        Where nobody waits in a lane and they all find a free slot, they are leased to us from the start and begin when
+        the transaction has committed: that saves the claim. Otherwise they wait for their turn.
+        """
+        promised = self._promise(given)
+        ours = [task for task in given if task.lane in promised]
+        session.after_rollback(partial(self._take_back, promised))
+        added = await tasks.insert(session, ours, owner=self.owner, marks=self._marks)
+        leases = [tasks.first_lease(task, self.owner) for task in ours if task.id in added]
+        session.after_commit(partial(self._begin, promised, leases))
+        if len(ours) < len(given):
+            waiting = [task for task in given if task.lane not in promised]
+            await tasks.insert(session, waiting, owner=None, marks=self._marks)
+            session.after_commit(self.wake)
+
+    def _promise(self, given: Sequence[Task]) -> "Counter[str]":
+        """So many slots of these lanes; a lane whose tasks do not all fit goes by turns."""
+        wanted = Counter(task.lane for task in given)
+        for lane, count in list(wanted.items()):
+            if not self._present or self._crowded.get(lane, True) or count > self._free(lane):
+                self._crowded[lane] = True
+                del wanted[lane]
+        self._busy.update(wanted)
+        return wanted
+
+    def _take_back(self, promised: "Counter[str]") -> None:
+        self._busy.subtract(promised)
+
+    def _begin(self, promised: "Counter[str]", leases: Sequence[Lease]) -> None:
+        self._take_back(promised)
+        for lease in leases:
+            self._start(lease)
+
+    async def cancel(self, session: Session, job_id: str, ids: Sequence[str] | None, reason: str) -> set[str]:
+        """Ask these tasks of a job to stop, or all; answers those that are there. Their workers answer for them."""
+        asked = await tasks.cancel(session, job_id, ids, reason)
+        if asked:
+            session.after_commit(self.wake)
+        return asked
+
     async def run(self) -> None:
         """Work until cancelled; then give back what is in hand."""
         try:
             await self._arrive()
+            self._present = True
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._beat())
                 group.create_task(self._take())
@@ -187,23 +239,28 @@ class Workers:
         return IDLE_SECONDS if seconds is None else min(max(float(seconds), 0.005), IDLE_SECONDS)
 
     def _free(self, lane: str) -> int:
-        return self._slots[lane] - sum(work.lease.lane == lane for work in self._held.values())
+        return self._slots[lane] - self._busy[lane]
 
     async def _claim(self, lane: str) -> int:
         slots = self._free(lane)
         if slots <= 0:
+            self._crowded[lane] = True
             return 0
         async with self._database.transaction() as session:
             rows = (await session.execute(_CLAIM, {"lane": lane, "slots": slots, "owner": self.owner})).all()
+        self._crowded[lane] = len(rows) == slots
         for row in rows:
-            self._start(row)
+            lease: tuple[Any, ...] = (*row[:9], self.owner)
+            self._start(Lease(*lease), row.cancel_reason)
+        # What is cancelled comes before its turn.
+        self._marks[lane] = max([self._marks.get(lane, 0), *(row.vt for row in rows if row.cancel_reason is None)])
         return len(rows)
 
-    def _start(self, row: Any) -> None:
-        lease = Lease._make([*row[:9], self.owner])
-        work = _Work(lease, row.cancel_reason)
+    def _start(self, lease: Lease, reason: str | None = None) -> None:
+        work = _Work(lease, reason)
         self._held[work.key] = work
-        work.running = asyncio.create_task(self._work(work), name=f"task {lease.id}")
+        self._busy[lease.lane] += 1
+        work.running = asyncio.create_task(self._work(work))
 
     async def _work(self, work: _Work) -> None:
         crash_point("task.leased")
@@ -222,8 +279,10 @@ class Workers:
             log.exception("task.broken")
         finally:
             del self._held[work.key]
+            self._busy[lease.lane] -= 1
             telemetry.of(telemetry.task_tries, self._service, lease.lane, outcome).inc()
-            self.wake()
+            if lease.goes_on or self._crowded[lease.lane]:
+                self.wake()
 
     async def _perform(self, work: _Work) -> str:
         if work.reason is not None:
@@ -274,6 +333,7 @@ class Workers:
             if not await names.keep(session, self._instance, self.owner, lease_seconds=self._pace.lease_seconds):
                 self._on_fatal(f"another process took over the tasks of instance {self._instance}")
                 return
+            await self._write_marks(session)
             freed = (await session.scalars(_REAP)).all()
             mine = {"ids": ids, "owner": self.owner, "grace": self._pace.grace_seconds}
             freed = [*freed, *await session.scalars(_FREE, mine)]
@@ -295,6 +355,11 @@ class Workers:
             work.reason = row.cancel_reason
             work.stop()
 
+    async def _write_marks(self, session: Session) -> None:
+        """For the other processes, and for the next life of this one."""
+        if self._marks:
+            await session.execute(_MARK, {"lanes": list(self._marks), "marks": list(self._marks.values())})
+
     async def _measure(self) -> None:
         async with self._database.transaction() as session:
             waiting = {row.lane: row.waiting for row in await session.execute(_WAITING)}
@@ -304,11 +369,13 @@ class Workers:
 
     async def _leave(self) -> None:
         """Stop what is in hand and let others have it at once."""
+        self._present = False
         work = list(self._held.values())
         for one in work:
             one.stop()
         await asyncio.gather(*(one.running for one in work if one.running), return_exceptions=True)
         with contextlib.suppress(Exception):
             async with self._database.transaction() as session:
+                await self._write_marks(session)
                 await session.execute(text("DELETE FROM worker WHERE owner = :owner"), {"owner": self.owner})
                 await session.execute(_REAP)

@@ -31,8 +31,8 @@ async def main() -> None:
             reconcile_seconds=settings.reconcile_seconds,
         )
         slots = {"high": settings.slots_high, "default": settings.slots_default, "media": settings.slots_media}
-        workers = service.work(production, slots=slots)
-        service.consume(handlers.routes(GenerationService(wake=workers.wake)))
+        queue = service.work(production, slots=slots)
+        service.consume(handlers.routes(GenerationService(queue)))
         service.background("gauges", jobs.measure(service.database))
         app = create_app("generation", verifier=Verifier(settings.identity_public_keys))
         app.include_router(api.router())

@@ -1,12 +1,10 @@
 """What generation does when it is told something: take on a step, or stop some."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 
-from fenta.chassis import tasks
 from fenta.chassis.database import Session
 from fenta.chassis.messages import Message
-from fenta.chassis.tasks import Task
+from fenta.chassis.tasks import Queue, Task
 from fenta.contracts.events import CancellationRequested, GenerationRequested
 from fenta.generation import answers, repository
 from fenta.generation.models import ProviderTask
@@ -15,8 +13,8 @@ from fenta.generation.models import ProviderTask
 class GenerationService:
     """Use cases that follow events; the long work is done by `Production`, task by task."""
 
-    def __init__(self, *, wake: Callable[[], None]) -> None:
-        self._wake = wake
+    def __init__(self, queue: Queue) -> None:
+        self._queue = queue
 
     async def accept_request(self, session: Session, message: Message[GenerationRequested]) -> None:
         """Store the step and queue its work; a step that was cancelled before is answered at once."""
@@ -35,14 +33,12 @@ class GenerationService:
             task.end("cancelled", now)
             session.publish(answers.failed(event, answers.cancelled(stopped.reason), []))
             return
-        await tasks.add(session, [_queued(event)])
-        session.after_commit(self._wake)
+        await self._queue.add(session, [_queued(event)])
 
     async def cancel_steps(self, session: Session, message: Message[CancellationRequested]) -> None:
         """Tell the workers; what is not here yet is remembered, so that its request is answered and not begun."""
         event, now = message.event, datetime.now(UTC)
-        if await tasks.cancel(session, event.job_id, event.step_ids, event.reason):
-            session.after_commit(self._wake)
+        await self._queue.cancel(session, event.job_id, event.step_ids, event.reason)
         for step_id in await _unknown(session, event):
             await repository.add_cancellation(
                 session, org_id=event.org_id, job_id=event.job_id, step_id=step_id, reason=event.reason, now=now

@@ -22,9 +22,9 @@ async def main() -> None:
         open_sender(guard, timeout_seconds=settings.delivery_timeout_seconds) as sender,
     ):
         pauses = pauses_of(settings.delivery_schedule_seconds)
-        notifier = NotifierService(database=service.database, keyring=keyring, guard=guard)
         deliverer = Deliverer(database=service.database, keyring=keyring, sender=sender, pauses=pauses)
-        notifier.wake = service.work(deliverer, slots={LANE: settings.delivery_slots}).wake
+        queue = service.work(deliverer, slots={LANE: settings.delivery_slots})
+        notifier = NotifierService(database=service.database, keyring=keyring, guard=guard, queue=queue)
         service.consume(handlers.routes(notifier))
         service.background("gauges", jobs.measure(notifier))
         service.background("old events", jobs.forget_old_events(notifier))

@@ -12,7 +12,7 @@ from fenta.chassis.database import Database, Session
 from fenta.chassis.errors import Problem
 from fenta.chassis.identity import Identity
 from fenta.chassis.messages import Message
-from fenta.chassis.tasks import Task
+from fenta.chassis.tasks import Queue, Task
 from fenta.chassis.telemetry import trace
 from fenta.contracts.ids import derived_id, new_id, uuid7
 from fenta.notifier import metrics, repository, signing
@@ -43,7 +43,7 @@ async def resolve(host: str, port: int) -> Sequence[str]:
 
 
 class NotifierService:
-    """Endpoints and what is sent to them. `wake` tells the workers that there is something to do."""
+    """Endpoints and what is sent to them; deliveries wait in the queue."""
 
     def __init__(
         self,
@@ -52,13 +52,13 @@ class NotifierService:
         keyring: Keyring,
         guard: AddressGuard,
         resolve: Resolve = resolve,
-        wake: Callable[[], None] = lambda: None,
+        queue: Queue = tasks,
     ) -> None:
         self._database = database
         self._keyring = keyring
         self._guard = guard
         self._resolve = resolve
-        self.wake = wake
+        self.queue = queue
 
     async def announce(self, session: Session, messages: Sequence[Message[Any]]) -> None:
         """Store what is public of these events, and a delivery for every endpoint that wants it."""
@@ -71,9 +71,7 @@ class NotifierService:
         traces = {event_id: message.traceparent for event_id, (_, message) in announced.items()}
         for traceparent, traced in _grouped(due, traces).items():
             with trace(traceparent):
-                await tasks.add(session, [_task(draft) for draft in traced])
-        if due:
-            session.after_commit(self.wake)
+                await self.queue.add(session, [_task(draft) for draft in traced])
 
     async def _endpoints_by_org(
         self, session: Session, events: Sequence[PublicEvent]
@@ -161,8 +159,7 @@ class NotifierService:
         task_id = f"{delivery_id}/{identity.new_id or uuid7()}"
         task = Task(id=task_id, kind="redelivery", org_id=identity.org_id, lane=LANE, priority="interactive")
         async with self._database.transaction() as session:
-            await tasks.add(session, [task])
-            session.after_commit(self.wake)
+            await self.queue.add(session, [task])
         return found
 
     async def forget_old(self) -> int:

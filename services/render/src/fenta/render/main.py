@@ -27,7 +27,7 @@ async def main() -> None:
             publish_lossy=service.relay.publish_lossy,
         )
         slots = {"high": settings.timeline_slots, "default": settings.timeline_slots, "media": settings.render_slots}
-        renders.wake = service.work(Worker(renders), slots=slots).wake
+        renders.queue = service.work(Worker(renders), slots=slots)
         service.consume(handlers.routes(renders))
         app = create_app("render", verifier=Verifier(settings.identity_public_keys))
         app.include_router(api.router(renders))

@@ -14,7 +14,7 @@ from fenta.chassis.database import Database, Session
 from fenta.chassis.endings import Endings
 from fenta.chassis.messages import Message
 from fenta.chassis.storage import Storage
-from fenta.chassis.tasks import Lease, Task
+from fenta.chassis.tasks import Lease, Queue, Task
 from fenta.contracts import documents
 from fenta.contracts.events import CancellationRequested, Event, RenderRequested
 from fenta.contracts.timeline import Canvas, Timeline
@@ -61,7 +61,8 @@ class RenderService:
         self._database, self._storage, self._engine = database, storage, engine
         self._endings = Endings(database)
         self._folder, self._publish_lossy, self._clock = folder, publish_lossy, clock
-        self.wake: Callable[[], None] = lambda: None
+        # The workers, who have this service for their executor, take its place.
+        self.queue: Queue = tasks
 
     # --- messages ---
 
@@ -77,16 +78,14 @@ class RenderService:
         if reason is not None:
             self._answer_stopped(session, render, reason)
             return
-        await tasks.add(session, [_task(event)])
-        session.after_commit(self.wake)
+        await self.queue.add(session, [_task(event)])
 
     async def stop(self, session: Session, message: Message[CancellationRequested]) -> None:
         """Stop these steps of a job, or all, whether their requests have come or not."""
         event, renders = message.event, Renders(session)
         await renders.lock_job(event.job_id)
         await renders.add_stops(_stops(event, self._clock()))
-        if await tasks.cancel(session, event.job_id, event.step_ids, event.reason):
-            session.after_commit(self.wake)
+        await self.queue.cancel(session, event.job_id, event.step_ids, event.reason)
 
     # --- tasks ---
 
