@@ -8,9 +8,9 @@ import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from aiokafka import ConsumerRecord
+from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import CommitFailedError, KafkaError
+from aiokafka.errors import KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 
@@ -31,6 +31,7 @@ RETRY_PAUSES = (0.2, 1.0)
 OUTAGE_PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0)
 MOST_DEAD_IN_A_ROW = 20
 COMMIT_TIMEOUT_SECONDS = 15.0
+LAST_COMMIT_SECONDS = 2.0
 BEAT_SECONDS = 1.0
 
 Records = Sequence["ConsumerRecord[bytes, bytes]"]
@@ -67,6 +68,7 @@ class Consumer:
         self.topics = self._topics()
         self.last_poll = time.monotonic()
         self.connected = False
+        self._acknowledging: asyncio.Task[None] | None = None
 
     def _topics(self) -> list[str]:
         wanted = {event.topic for route in self._routes for event in route.events}
@@ -93,6 +95,9 @@ class Consumer:
                 log.warning("consumer.failed", group=self.group, error=f"{type(error).__name__}: {error}")
             finally:
                 self.connected = False
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(LAST_COMMIT_SECONDS):
+                        await self._acknowledged()
                 await stop_client(broker)
             await asyncio.sleep(pause)
             pause = min(pause * 2, 5)
@@ -181,13 +186,23 @@ class Consumer:
             await message.nack()
             return
         crash_point("consumer.committed")
-        await self._acknowledge(message)
+        await self._acknowledge(message.raw_message)
 
-    async def _acknowledge(self, message: KafkaMessage) -> None:
+    async def _acknowledge(self, records: Any) -> None:
+        """Commit the offsets of a handled batch while the next one is handled; one after the other."""
+        await self._acknowledged()
+        offsets = {TopicPartition(record.topic, record.partition): record.offset + 1 for record in records}
+        self._acknowledging = asyncio.create_task(self._commit(offsets))
+
+    async def _acknowledged(self) -> None:
+        if self._acknowledging is not None:
+            await asyncio.wait({self._acknowledging})
+
+    async def _commit(self, offsets: dict[TopicPartition, int]) -> None:
         try:
             async with asyncio.timeout(COMMIT_TIMEOUT_SECONDS):
-                await message.ack()
-        except (CommitFailedError, TimeoutError) as error:
+                await self._subscriber.consumer.commit(offsets)
+        except (KafkaError, TimeoutError) as error:
             # The group has moved on, or Kafka is away: the records come again and meet the inbox.
             log.info("commit.failed", group=self.group, error=f"{type(error).__name__}: {error}")
 

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
@@ -21,6 +21,8 @@ from fenta.chassis.telemetry import log
 from fenta.contracts.events import Event
 
 BATCH_ROWS = 500
+# So many are sent in one transaction, and sent again when the process dies before it commits.
+MOST_BATCHES = 4
 SEND_TIMEOUT_SECONDS = 60.0
 IDLE_SECONDS = 1.0
 PING_SECONDS = 2.0
@@ -29,12 +31,20 @@ REMEMBERED_ROWS = 4000
 REMEMBERED_BYTES = 4000
 
 _LOCK = text("SELECT pg_try_advisory_xact_lock(hashtext('outbox:' || current_schema()))")
-_NEXT = text(
-    "SELECT array_agg(id ORDER BY id), array_agg(CAST(event_id AS text) ORDER BY id) "
-    "FROM (SELECT id, event_id FROM outbox ORDER BY id LIMIT :rows) next"
+# In one statement, since each trip to Postgres waits for everything else this process does.
+_FORGET_AND_READ_ON = text(
+    """
+    WITH forgotten AS (
+        DELETE FROM outbox WHERE id = ANY(CAST(:sent AS bigint[]))
+    ), next AS (
+        SELECT id, event_id FROM outbox
+        WHERE id NOT IN (SELECT unnest(CAST(:sent AS bigint[])) UNION ALL SELECT unnest(CAST(:sending AS bigint[])))
+        ORDER BY id LIMIT :rows
+    )
+    SELECT array_agg(id ORDER BY id), array_agg(CAST(event_id AS text) ORDER BY id) FROM next
+    """
 )
 _READ = text("SELECT CAST(event_id AS text), topic, key, value, headers FROM outbox WHERE id = ANY(:ids)")
-_FORGET = text("DELETE FROM outbox WHERE id = ANY(:ids)")
 _STATE = text("SELECT count(*), coalesce(extract(epoch FROM now() - min(created_at)), 0) FROM outbox")
 
 
@@ -117,39 +127,49 @@ class Relay:
         self._producer = self._producer or await start_producer(self._settings)
         self._awake.clear()
         await self._send_lossy()
-        while await self.relay_batch(self._producer) == BATCH_ROWS:
+        while await self.relay_batches(self._producer) == MOST_BATCHES:
             pass
         self.last_success = time.monotonic()
 
-    async def relay_batch(self, producer: AIOKafkaProducer) -> int:
-        """Publish one batch and say how many rows it held.
+    async def relay_batches(self, producer: AIOKafkaProducer) -> int:
+        """Publish what is there, and say how many batches it took; there may be more if these were the most.
 
-        Rows are deleted only after Kafka has acknowledged all of them, so a crash in between publishes some twice;
-        inboxes swallow that. This is the one place that talks to the network inside a transaction: the lock it
+        Rows are deleted only after Kafka has acknowledged all of their batch, so a crash in between publishes some
+        twice; inboxes swallow that. This is the one place that talks to the network inside a transaction: the lock it
         holds keeps a second replica's relay from overtaking.
         """
         async with self._database.engine.begin() as connection:
-            if not await connection.scalar(_LOCK):
-                self._awake.set()
-                await asyncio.sleep(0.02)
-                return 0
-            ids, event_ids = (await connection.execute(_NEXT, {"rows": BATCH_ROWS})).one()
-            if not ids:
-                return 0
-            await self._send(producer, await self._contents(connection, ids, event_ids))
-            crash_point("relay.sent")
-            await connection.execute(_FORGET, {"ids": ids})
-        return len(ids)
+            if await connection.scalar(_LOCK):
+                return await self._relay(connection, producer)
+        self._awake.set()
+        await asyncio.sleep(0.02)
+        return 0
 
-    async def _contents(
-        self, connection: AsyncConnection, ids: Sequence[int], event_ids: Sequence[str]
-    ) -> Sequence[OutboxRow]:
+    async def _relay(self, connection: AsyncConnection, producer: AIOKafkaProducer) -> int:
+        """While a batch is sent the one before it is forgotten and the next one read; answers how many were sent."""
+        count = 0
+        sent: list[int] = []
+        batch = await _read_on(connection, rows=BATCH_ROWS)
+        while batch or sent:
+            count += bool(batch)
+            sending = asyncio.create_task(self._send(producer, await self._contents(connection, batch)))
+            try:
+                rows = BATCH_ROWS if count < MOST_BATCHES else 0
+                following = await _read_on(connection, sent=sent, sending=list(batch), rows=rows)
+                await sending
+            finally:
+                sending.cancel()
+            crash_point("relay.sent")
+            sent, batch = list(batch), following
+        return count
+
+    async def _contents(self, connection: AsyncConnection, batch: Mapping[int, str]) -> Sequence[OutboxRow]:
         """From memory, or read where they are not there."""
-        found = {event_id: self._remembered.pop(event_id, None) for event_id in event_ids}
-        if missing := [id for id, event_id in zip(ids, event_ids, strict=True) if found[event_id] is None]:
+        found = {event_id: self._remembered.pop(event_id, None) for event_id in batch.values()}
+        if missing := [id for id, event_id in batch.items() if found[event_id] is None]:
             read = await connection.execute(_READ, {"ids": missing})
             found.update((row.event_id, row) for row in map(OutboxRow._make, read))
-        return [row for event_id in event_ids if (row := found[event_id])]
+        return [row for event_id in batch.values() if (row := found[event_id])]
 
     async def _send_lossy(self) -> None:
         rows, self._lossy = list(self._lossy), deque(maxlen=LOSSY_EVENTS)
@@ -157,6 +177,7 @@ class Relay:
             await self._send(self._producer, rows)
 
     async def _send(self, producer: AIOKafkaProducer, rows: Sequence[OutboxRow]) -> None:
+        """Returns once all replicas have all of them."""
         async with asyncio.timeout(SEND_TIMEOUT_SECONDS):
             await send_all(producer, rows)
 
@@ -164,3 +185,12 @@ class Relay:
         producer, self._producer = self._producer, None
         if producer:
             await stop_client(producer)
+
+
+async def _read_on(
+    connection: AsyncConnection, *, sent: Sequence[int] = (), sending: Sequence[int] = (), rows: int
+) -> Mapping[int, str]:
+    """Forget the rows that were sent; the next ones' event ids by row, in their order."""
+    values = {"sent": list(sent), "sending": list(sending), "rows": rows}
+    ids, event_ids = (await connection.execute(_FORGET_AND_READ_ON, values)).one()
+    return dict(zip(ids or (), event_ids or (), strict=True))

@@ -322,17 +322,21 @@ class Workers:
         return "failed"
 
     async def _beat(self) -> None:
-        while True:
+        ours = True
+        while ours:
             await asyncio.sleep(self._pace.beat_seconds)
-            await self._patiently(self._keep_leases)
+            ours = await self._patiently(self._keep_leases)
 
-    async def _keep_leases(self) -> None:
-        """Say that we live, take back what silent workers hold, and stop what was cancelled or lost."""
+    async def _keep_leases(self) -> bool:
+        """Say that we live, take back what silent workers hold, and stop what was cancelled or lost.
+
+        False when another process goes by our name by now.
+        """
         ids = [work.lease.id for work in self._held.values()]
         async with self._database.transaction() as session:
             if not await names.keep(session, self._instance, self.owner, lease_seconds=self._pace.lease_seconds):
                 self._on_fatal(f"another process took over the tasks of instance {self._instance}")
-                return
+                return False
             await self._write_marks(session)
             freed = (await session.scalars(_REAP)).all()
             mine = {"ids": ids, "owner": self.owner, "grace": self._pace.grace_seconds}
@@ -343,6 +347,7 @@ class Workers:
             self.wake()
         for work in list(self._held.values()):
             self._compare(work, rows.get(work.lease.id))
+        return True
 
     def _compare(self, work: _Work, row: Any) -> None:
         if row is None:
