@@ -38,7 +38,8 @@ async def store(database_of: DatabaseOf) -> Callable[..., Awaitable[UUID]]:
     async def one(service: str, offset: int, value: bytes = b'{"job_id": "job_1"}') -> UUID:
         database = await database_of(service)
         async with database.transaction() as session:
-            await DeadLetters(service).store(session, Poison(record(offset, value), "bad_value", "No."), attempts=3)
+            poison = Poison(record(offset, value), "bad_value", "No.")
+            await DeadLetters(service).store(session, poison, attempts=3, error=ValueError("not today"))
         async with database.transaction() as session:
             return UUID(str((await DeadLetters(service).list(session, 1))[0]["id"]))
 
@@ -74,10 +75,11 @@ async def test_a_replayed_letter_lies_in_its_services_outbox_as_it_came(
     urls: dict[str, str], store: Any, database_of: DatabaseOf
 ) -> None:
     letter_id = await store("billing", 1)
-    assert await replay_letters(urls, [letter_id, uuid4()]) == {letter_id}
+    missing = uuid4()
+    assert await replay_letters(urls, [letter_id, missing]) == {missing: "does not exist"}
     (row,) = await outbox_of(await database_of("billing"))
     assert (row.topic, row.key, bytes(row.value)) == ("job.completed", "job_1", b'{"job_id": "job_1"}')
-    assert row.headers["ce_id"] == "0192"
+    assert (row.headers["ce_id"], row.headers["replay_for"]) == ("0192", "billing")
     assert (await list_letters(urls, 1))[0]["replayed_at"] is not None
     assert await outbox_of(await database_of("notifier")) == []
 
@@ -101,8 +103,15 @@ def test_without_a_stack_and_an_address_it_is_said_what_to_do(tmp_path: Path) ->
 
 async def fenta(*words: str) -> tuple[int, str]:
     """Runs the command in a thread, since it starts a loop of its own."""
+    status, output, _ = await fenta_with_log(*words)
+    return status, output
+
+
+async def fenta_with_log(*words: str) -> tuple[int, str, list[dict[str, Any]]]:
+    """The same, and the lines that it logged."""
     result = await run_sync(lambda: CliRunner().invoke(app, ["dead-letters", *words]))
-    return result.exit_code, result.output
+    log = [json.loads(line) for line in result.stderr.splitlines() if line.startswith("{")]
+    return result.exit_code, result.stdout, log
 
 
 async def test_the_commands_speak_of_letters(urls: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,3 +130,92 @@ async def test_a_letter_is_shown_as_json_with_its_value_readable(
     letter = json.loads((await fenta("show", str(letter_id)))[1])
     assert letter["value"] == {"job_id": "job_1"}
     assert letter["headers"]["odd"] == {"base64": "/w=="}
+    assert letter["stack"][-1] == "ValueError: not today"
+    assert letter["attempts"] == 3
+
+
+async def test_letters_are_listed_by_service_reason_topic_and_age(
+    urls: dict[str, str], store: Any, monkeypatch: pytest.MonkeyPatch, database_of: DatabaseOf
+) -> None:
+    letter_id = await store("render", 5)
+    monkeypatch.setenv("DATABASE_URL", urls["render"])
+
+    assert str(letter_id) in (await fenta("list", "--service", "render"))[1]
+    assert str(letter_id) in (await fenta("list", "--reason", "bad_value", "--newer-than", "1h"))[1]
+    for other in (("--reason", "no_value"), ("--older-than", "1h"), ("--topic", "job.failed")):
+        assert await fenta("list", *other) == (0, "No dead letter is like that.\n")
+    database = await database_of("render")
+    async with database.transaction() as session:
+        await session.execute(text("UPDATE dead_letter SET created_at = now() - interval '3 hours'"))
+    assert str(letter_id) in (await fenta("list", "--older-than", "2h"))[1]
+
+
+async def test_letters_are_sent_again_by_filter_with_a_line_in_the_log_for_each(
+    urls: dict[str, str], store: Any, monkeypatch: pytest.MonkeyPatch, database_of: DatabaseOf
+) -> None:
+    ids = {str(await store("render", offset)) for offset in range(3)}
+    monkeypatch.setenv("DATABASE_URL", urls["render"])
+
+    status, output, log = await fenta_with_log("replay", "--reason", "bad_value")
+
+    assert status == 0
+    assert {line.split()[0] for line in output.splitlines()} == ids
+    assert {(line["event"], line["letter_id"], line["service"]) for line in log} == {
+        ("dead_letter.replayed", letter_id, "render") for letter_id in ids
+    }
+    assert len(await outbox_of(await database_of("render"))) == 3
+    assert await fenta("replay", "--reason", "bad_value") == (1, "No dead letter is like that.\n")
+    assert (await fenta("replay", "--all", "--again"))[0] == 0
+    assert len(await outbox_of(await database_of("render"))) == 6
+
+
+async def test_a_letter_is_dropped_with_a_note_and_refused_from_then_on(
+    urls: dict[str, str], store: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    letter_id = str(await store("render", 5))
+    monkeypatch.setenv("DATABASE_URL", urls["render"])
+
+    status, output, log = await fenta_with_log("drop", letter_id, "--note", "sent by hand")
+
+    assert (status, output) == (0, f"{letter_id} is dropped.\n")
+    assert [(line["event"], line["letter_id"], line["note"]) for line in log] == [
+        ("dead_letter.dropped", letter_id, "sent by hand")
+    ]
+    assert "(dropped: sent by hand)" in (await fenta("list"))[1]
+    status, output = await fenta("replay", letter_id)
+    assert status == 1
+    assert "was dropped at" in output
+    assert "sent by hand" in output
+    assert await fenta("list", "--waiting") == (0, "No dead letter is like that.\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("replay",), "Which letters?"),
+        (("drop", "--note", "no"), "Which letters?"),
+        (("drop", "--all", "--note", "  "), "The note is empty."),
+        (("replay", str(uuid4()), "--all"), "not both"),
+        (("replay", str(uuid4()), "--reason", "bad_value"), "not both"),
+        (("list", "--reason", "unlucky"), "There is no reason unlucky. There are: bad_headers,"),
+        (("list", "--topic", "job.done"), "There is no topic job.done."),
+        (("list", "--older-than", "yesterday"), "yesterday is not a span of time."),
+        (("list", "--service", "kitchen"), "There is no service kitchen."),
+        (("drop", "--all", "--note", "gone"), "No dead letter is like that."),
+    ],
+)
+async def test_nonsense_is_refused_with_a_sentence(
+    urls: dict[str, str], monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], sentence: str
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", urls["render"])
+    status, output = await fenta(*words)
+    assert status == 1
+    assert sentence in output
+
+
+async def test_a_letter_without_an_id_or_a_note_is_a_wrong_call(
+    urls: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", urls["render"])
+    assert (await fenta("replay", "not-an-id"))[0] == 2
+    assert (await fenta("drop", str(uuid4())))[0] == 2

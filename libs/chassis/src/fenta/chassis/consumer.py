@@ -17,7 +17,7 @@ from faststream.kafka import KafkaBroker, KafkaMessage
 from fenta.chassis import inbox, names, telemetry
 from fenta.chassis.crash import crash_point
 from fenta.chassis.database import Database, Session, is_passing
-from fenta.chassis.dead_letters import DeadLetters
+from fenta.chassis.dead_letters import REPLAY_FOR, DeadLetters
 from fenta.chassis.errors import PermanentError, TransientError
 from fenta.chassis.kafka import connection, security, stop_client
 from fenta.chassis.messages import Message, Poison, Route, read
@@ -202,6 +202,7 @@ class Consumer:
         try:
             async with asyncio.timeout(COMMIT_TIMEOUT_SECONDS):
                 await self._subscriber.consumer.commit(offsets)
+            crash_point("consumer.acknowledged")
         except (KafkaError, TimeoutError) as error:
             # The group has moved on, or Kafka is away: the records come again and meet the inbox.
             log.info("commit.failed", group=self.group, error=f"{type(error).__name__}: {error}")
@@ -219,7 +220,8 @@ class Consumer:
         raise TransientError("the database stayed away")
 
     async def _handle(self, records: Records) -> None:
-        read_records = [read(record) for record in records]
+        crash_point("consumer.fetched")
+        read_records = [read(record) for record in records if self._is_ours(record)]
         messages = [found for found in read_records if isinstance(found, Message)]
         poisoned = [found for found in read_records if isinstance(found, Poison)]
         telemetry.unknown_types.labels(self._service).inc(read_records.count(None))
@@ -229,6 +231,13 @@ class Consumer:
             await self._set_aside(poisoned, attempts=1)
         await self._handle_messages(messages)
         return None
+
+    def _is_ours(self, record: "ConsumerRecord[bytes, bytes]") -> bool:
+        """Not so a dead letter that a person has sent again to another service."""
+        meant = dict(record.headers).get(REPLAY_FOR)
+        if meant == self._service.encode():
+            telemetry.replayed_letters.labels(self._service, record.topic).inc()
+        return meant is None or meant == self._service.encode()
 
     async def _handle_messages(self, messages: Sequence[Message[Event]], *, tries: int = 0) -> None:
         """Try the batch; when it keeps failing, halve it until the culprit stands alone and is set aside."""
@@ -246,7 +255,7 @@ class Consumer:
             await self._handle_messages(messages[middle:], tries=tries)
         else:
             culprit = Poison(messages[0].record, "handler_failed", f"{type(error).__name__}: {error}")
-            await self._set_aside([culprit], attempts=tries)
+            await self._set_aside([culprit], attempts=tries, error=error)
 
     async def _try(
         self, messages: Sequence[Message[Event]], pauses: Sequence[float], tries: int
@@ -272,7 +281,9 @@ class Consumer:
             fresh_ids = await inbox.claim(session, [message.id for message in messages])
             fresh = list({message.id: message for message in messages if message.id in fresh_ids}.values())
             telemetry.inbox_duplicates.labels(self._service).inc(len(messages) - len(fresh))
+            crash_point("consumer.claimed")
             await self._dispatch(session, fresh)
+            crash_point("consumer.dispatched")
         crash_point("consumer.handled")
 
     async def _dispatch(self, session: Session, messages: Sequence[Message[Event]]) -> None:
@@ -300,10 +311,12 @@ class Consumer:
         except Exception as error:
             log.warning("live.dropped", group=self.group, error=f"{type(error).__name__}: {error}")
 
-    async def _set_aside(self, poisoned: Sequence[Poison], *, attempts: int) -> None:
+    async def _set_aside(self, poisoned: Sequence[Poison], *, attempts: int, error: Exception | None = None) -> None:
         async with self._database.transaction() as session:
             for poison in poisoned:
-                await self._dead_letters.store(session, poison, attempts=attempts)
+                await self._dead_letters.store(session, poison, attempts=attempts, error=error)
+            crash_point("letters.stored")
+        crash_point("letters.committed")
         self._dead_in_a_row += sum(poison.reason == "handler_failed" for poison in poisoned)
         if self._dead_in_a_row >= MOST_DEAD_IN_A_ROW:
             self._on_fatal(f"{self._dead_in_a_row} messages in a row could not be handled")

@@ -2,35 +2,72 @@
 
 import base64
 import json
+import traceback
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
 from fenta.chassis import telemetry
 from fenta.chassis.messages import Poison
-from fenta.chassis.outbox import OutboxRow
+from fenta.chassis.outbox import LARGEST_EVENT_BYTES, OutboxRow
 from fenta.chassis.telemetry import log
 from fenta.contracts.ids import uuid7
 
 if TYPE_CHECKING:
-    from fenta.chassis.database import Session
+    from fenta.chassis.database import Database, Session
 
 _STORE = text(
-    "INSERT INTO dead_letter (id, topic, partition, kafka_offset, reason, error, attempts, key, headers, value) "
-    "VALUES (:id, :topic, :partition, :offset, :reason, :error, :attempts, :key, CAST(:headers AS jsonb), :value) "
-    "ON CONFLICT (topic, partition, kafka_offset) DO NOTHING RETURNING id"
+    "INSERT INTO dead_letter (id, topic, partition, kafka_offset, reason, error, stack, attempts, key, headers, value) "
+    "VALUES (:id, :topic, :partition, :offset, :reason, :error, :stack, :attempts, :key, CAST(:headers AS jsonb), "
+    ":value) ON CONFLICT (topic, partition, kafka_offset) DO NOTHING RETURNING id"
 )
 _LIST = text(
-    "SELECT id, topic, partition, kafka_offset, reason, error, attempts, created_at, replayed_at FROM dead_letter "
-    "ORDER BY created_at DESC LIMIT :limit"
+    "SELECT id, topic, partition, kafka_offset, reason, error, attempts, created_at, replayed_at, dropped_at, note "
+    "FROM dead_letter WHERE (CAST(:reason AS text) IS NULL OR reason = :reason) "
+    "AND (CAST(:topic AS text) IS NULL OR topic = :topic) "
+    "AND (CAST(:older_than_seconds AS float) IS NULL "
+    "OR created_at <= now() - make_interval(secs => CAST(:older_than_seconds AS float))) "
+    "AND (CAST(:newer_than_seconds AS float) IS NULL "
+    "OR created_at > now() - make_interval(secs => CAST(:newer_than_seconds AS float))) "
+    "AND (NOT :waiting OR (replayed_at IS NULL AND dropped_at IS NULL)) "
+    "ORDER BY created_at DESC, id DESC LIMIT :limit"
 )
 _GET = text("SELECT * FROM dead_letter WHERE id = :id")
+_LOCK = text("SELECT * FROM dead_letter WHERE id = :id FOR UPDATE")
 _REPLAYED = text("UPDATE dead_letter SET replayed_at = now() WHERE id = :id")
-
+_DROPPED = text("UPDATE dead_letter SET dropped_at = now(), note = :note WHERE id = :id")
+_WAITING = text(
+    "SELECT reason, count(*) AS waiting FROM dead_letter WHERE replayed_at IS NULL AND dropped_at IS NULL GROUP BY 1"
+)
 
 # A record on the dead-letter topic carries the value up to this size; the table holds it whole.
 LARGEST_TOLD_BYTES = 128 * 1024
+MOST_STACK_CHARACTERS = 20_000
+# Every reason for which a record is set aside.
+REASONS = ("bad_headers", "bad_value", "handler_failed", "no_value", "wrong_topic")
+# A record that is sent again names the one service that is to read it; the others have had theirs.
+REPLAY_FOR = "replay_for"
+REPLAY_OF = "replay_of"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which letters are meant: whatever is given here must be true of them. By default all."""
+
+    reason: str | None = None
+    topic: str | None = None
+    older_than_seconds: float | None = None
+    newer_than_seconds: float | None = None
+    waiting: bool = False
+
+
+ALL = Wanted()
+
+
+class LetterRefused(Exception):
+    """What was asked cannot be done with this letter; the message says why."""
 
 
 class DeadLetters:
@@ -39,8 +76,11 @@ class DeadLetters:
     def __init__(self, service: str) -> None:
         self._service = service
 
-    async def store(self, session: "Session", poison: Poison, *, attempts: int) -> None:
-        """Keep a record in the caller's transaction; the same record twice is kept once."""
+    async def store(self, session: "Session", poison: Poison, *, attempts: int, error: Exception | None = None) -> None:
+        """Keep a record in the caller's transaction, and where its handler failed; the same record twice is kept once.
+
+        That holds for one that a person has dropped as well.
+        """
         record = poison.record
         stored = await session.scalar(
             _STORE,
@@ -51,6 +91,7 @@ class DeadLetters:
                 "offset": record.offset,
                 "reason": poison.reason,
                 "error": _without_nul(poison.error),
+                "stack": _stack(error),
                 "attempts": attempts,
                 "key": record.key,
                 "headers": json.dumps(_readable(record.headers)),
@@ -62,6 +103,7 @@ class DeadLetters:
             telemetry.dead_letters.labels(self._service, record.topic, poison.reason).inc()
             log.error(
                 "dead_letter.stored",
+                letter_id=str(stored),
                 topic=record.topic,
                 partition=record.partition,
                 offset=record.offset,
@@ -69,33 +111,72 @@ class DeadLetters:
                 error=poison.error[:500],
             )
 
-    async def list(self, session: "Session", limit: int = 100) -> Sequence[Any]:
-        return (await session.execute(_LIST, {"limit": limit})).mappings().all()
+    async def list(self, session: "Session", limit: int = 100, wanted: Wanted = ALL) -> Sequence[Any]:
+        """The newest first, without what they hold."""
+        return (await session.execute(_LIST, {**asdict(wanted), "limit": limit})).mappings().all()
 
     async def get(self, session: "Session", letter_id: str) -> Any:
         """The whole letter, or None."""
         return (await session.execute(_GET, {"id": letter_id})).mappings().one_or_none()
 
-    async def replay(self, session: "Session", letter_id: str) -> bool:
-        """Send the letter to its topic again, with its own headers; False if there is none of this id.
+    async def replay(self, session: "Session", letter_id: str, *, again: bool = False) -> None:
+        """Send the letter to its topic again, with its own headers, for this service only. Raises LetterRefused.
 
         The inbox does not know its event yet, since a letter never had an effect.
         """
-        letter = await self.get(session, letter_id)
-        if letter is None:
-            return False
+        letter = await self._lock(session, letter_id)
+        if letter["replayed_at"] and not again:
+            raise LetterRefused(
+                f"was sent again at {letter['replayed_at']:%Y-%m-%d %H:%M:%S}; --again does it once more"
+            )
+        if letter["value"] is None:
+            raise LetterRefused("has no value, so nothing could be sent")
+        if len(letter["value"]) > LARGEST_EVENT_BYTES:
+            raise LetterRefused(f"has {len(letter['value'])} bytes, more than Kafka is sent in one record")
         headers = {name: value for name, value in letter["headers"].items() if isinstance(value, str)}
         session.events.append(
             OutboxRow(
                 event_id=str(uuid7()),
                 topic=letter["topic"],
                 key=_key(letter["key"]),
-                value=letter["value"] or b"",
-                headers=headers,
+                value=letter["value"],
+                headers=headers | {REPLAY_FOR: self._service, REPLAY_OF: letter_id},
             )
         )
         await session.execute(_REPLAYED, {"id": letter_id})
-        return True
+        log.info("dead_letter.replayed", **self._line(letter))
+
+    async def drop(self, session: "Session", letter_id: str, note: str) -> None:
+        """Let go of the letter; it stays where it is, with the note. Raises LetterRefused."""
+        letter = await self._lock(session, letter_id)
+        await session.execute(_DROPPED, {"id": letter_id, "note": _without_nul(note)})
+        log.info("dead_letter.dropped", **self._line(letter), note=note)
+
+    async def measure(self, database: "Database") -> None:
+        """How many wait for a person, by reason."""
+        async with database.transaction() as session:
+            waiting = {row.reason: row.waiting for row in await session.execute(_WAITING)}
+        for reason in REASONS:
+            telemetry.waiting_letters.labels(self._service, reason).set(waiting.get(reason, 0))
+
+    async def _lock(self, session: "Session", letter_id: str) -> Any:
+        """A letter that nobody has dropped."""
+        letter = (await session.execute(_LOCK, {"id": letter_id})).mappings().one_or_none()
+        if letter is None:
+            raise LetterRefused("does not exist")
+        if letter["dropped_at"]:
+            raise LetterRefused(f"was dropped at {letter['dropped_at']:%Y-%m-%d %H:%M:%S}: {letter['note']}")
+        return letter
+
+    def _line(self, letter: Any) -> dict[str, Any]:
+        return {
+            "service": self._service,
+            "letter_id": str(letter["id"]),
+            "topic": letter["topic"],
+            "partition": letter["partition"],
+            "offset": letter["kafka_offset"],
+            "error_code": letter["reason"],
+        }
 
     def _told(self, poison: Poison, attempts: int) -> OutboxRow:
         record = poison.record
@@ -111,6 +192,11 @@ class DeadLetters:
         if len(value) > LARGEST_TOLD_BYTES:
             headers["omitted_bytes"], value = str(len(value)), b""
         return OutboxRow(str(uuid7()), f"{self._service}.dlq", _key(record.key), value, headers)
+
+
+def _stack(error: Exception | None) -> str:
+    """The end of it, which is nearest to the fault."""
+    return _without_nul("".join(traceback.format_exception(error))[-MOST_STACK_CHARACTERS:]) if error else ""
 
 
 def _key(key: bytes | None) -> str:

@@ -70,6 +70,23 @@ def create_chassis_tables(op: Any, *, service: str) -> None:
     guard(op, "task", "task_clock")
 
 
+_LETTER_COLUMNS = {"stack": "text NOT NULL DEFAULT ''", "note": "text", "dropped_at": "timestamptz"}
+
+
+def extend_dead_letters(op: Any) -> None:
+    """For a service's second migration: where a letter's handler failed, and that a person let go of it, and why."""
+    for column, kind in _LETTER_COLUMNS.items():
+        op.execute(f"ALTER TABLE dead_letter ADD COLUMN {column} {kind}")
+    op.execute("CREATE INDEX ix_dead_letter_created_at ON dead_letter (created_at, id)")
+
+
+def restore_dead_letters(op: Any) -> None:
+    """The way back from `extend_dead_letters`."""
+    op.execute("DROP INDEX ix_dead_letter_created_at")
+    for column in _LETTER_COLUMNS:
+        op.execute(f"ALTER TABLE dead_letter DROP COLUMN {column}")
+
+
 def drop_chassis_tables(op: Any) -> None:
     for table in ("inbox", "outbox", "dead_letter", "task", "task_clock", "task_mark", "worker"):
         op.execute(f"DROP TABLE {table}")

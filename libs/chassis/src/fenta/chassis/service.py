@@ -17,7 +17,9 @@ from starlette.types import ASGIApp
 
 from fenta.chassis.consumer import Consumer
 from fenta.chassis.database import Database, open_database
+from fenta.chassis.dead_letters import DeadLetters
 from fenta.chassis.health import Check, Health
+from fenta.chassis.intervals import repeat
 from fenta.chassis.messages import Route
 from fenta.chassis.relay import Relay
 from fenta.chassis.settings import Settings
@@ -26,6 +28,7 @@ from fenta.chassis.workers import Executor, Workers
 
 OUTBOX_OLD_SECONDS = 60
 POLL_OLD_SECONDS = 30
+LETTERS_SECONDS = 15.0
 
 
 class Service:
@@ -57,6 +60,8 @@ class Service:
         )
         self.health.add(f"consumer {consumer.group}", lambda: _consumer_check(consumer))
         self.background(f"consumer {consumer.group}", consumer.run())
+        if not lossy:
+            self.background("letters", repeat("letters", self._measure_letters, every_seconds=LETTERS_SECONDS))
 
     def work(self, executor: Executor, *, slots: Mapping[str, int]) -> Workers:
         """Lease tasks from these lanes, so many at once in each."""
@@ -124,6 +129,9 @@ class Service:
         log.info("service.stopped")
         if self._exit_code:
             sys.exit(self._exit_code)
+
+    async def _measure_letters(self) -> None:
+        await DeadLetters(self.name).measure(self.database)
 
     async def _postgres(self) -> Check:
         async with self.database.engine.connect() as connection:

@@ -42,6 +42,12 @@ consumer_batch_messages = Histogram(
 inbox_duplicates = Counter("fenta_chassis_inbox_duplicates", "Messages that had been handled before.", ["service"])
 unknown_types = Counter("fenta_chassis_unknown_types", "Messages of a type this version does not know.", ["service"])
 dead_letters = Counter("fenta_chassis_dead_letters", "Messages set aside.", ["service", "topic", "reason"])
+waiting_letters = Gauge(
+    "fenta_chassis_waiting_letters", "Dead letters neither sent again nor dropped.", ["service", "reason"]
+)
+replayed_letters = Counter(
+    "fenta_chassis_replayed_letters", "Dead letters that came again because a person sent them.", ["service", "topic"]
+)
 outbox_oldest_seconds = Gauge("fenta_chassis_outbox_oldest_seconds", "Age of the oldest untold event.", ["service"])
 outbox_rows = Gauge("fenta_chassis_outbox_rows", "Events not yet in Kafka.", ["service"])
 waiting_tasks = Gauge("fenta_chassis_waiting_tasks", "Tasks nobody works on yet.", ["service", "lane"])

@@ -2,14 +2,14 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from fenta.chassis.database import Database, open_database
-from fenta.chassis.dead_letters import DeadLetters
+from fenta.chassis.database import Database, Session, open_database
+from fenta.chassis.dead_letters import ALL, DeadLetters, LetterRefused, Wanted
 from fenta.contracts.topics import SERVICES
 
 from .environment import Addresses, Environments
@@ -40,16 +40,16 @@ def database_urls(home: Home, given: str | None, service: str | None) -> dict[st
     return {name: environments.database_url(name) for name in ([service] if service else SERVICES)}
 
 
-async def list_letters(urls: Mapping[str, str], limit: int) -> list[dict[str, Any]]:
+async def list_letters(urls: Mapping[str, str], limit: int, wanted: Wanted = ALL) -> list[dict[str, Any]]:
     """The newest first, each with the `service` that set it aside."""
-    found = await asyncio.gather(*(_list(service, url, limit) for service, url in urls.items()))
+    found = await asyncio.gather(*(_list(service, url, limit, wanted) for service, url in urls.items()))
     letters = [letter for letters in found for letter in letters]
     return sorted(letters, key=lambda letter: letter["created_at"], reverse=True)[:limit]
 
 
-async def _list(service: str, url: str, limit: int) -> list[dict[str, Any]]:
+async def _list(service: str, url: str, limit: int, wanted: Wanted) -> list[dict[str, Any]]:
     async with _letters(service, url) as (database, letters), database.transaction() as session:
-        return [{**letter, "service": service} for letter in await letters.list(session, limit)]
+        return [{**letter, "service": service} for letter in await letters.list(session, limit, wanted)]
 
 
 async def find_letter(urls: Mapping[str, str], letter_id: UUID) -> dict[str, Any] | None:
@@ -61,15 +61,45 @@ async def find_letter(urls: Mapping[str, str], letter_id: UUID) -> dict[str, Any
     return None
 
 
-async def replay_letters(urls: Mapping[str, str], ids: Sequence[UUID]) -> set[UUID]:
-    """Sends these again, each in a transaction of its own; answers which were found."""
-    replayed: set[UUID] = set()
+async def replay_letters(urls: Mapping[str, str], ids: Sequence[UUID], *, again: bool = False) -> dict[UUID, str]:
+    """Sends these again, each in a transaction of its own; answers those that were refused, and why."""
+
+    async def replay(letters: DeadLetters, session: Session, letter_id: str) -> None:
+        await letters.replay(session, letter_id, again=again)
+
+    return await _treat(urls, ids, replay)
+
+
+async def drop_letters(urls: Mapping[str, str], ids: Sequence[UUID], note: str) -> dict[UUID, str]:
+    """Lets go of these; answers those that were refused, and why."""
+
+    async def drop(letters: DeadLetters, session: Session, letter_id: str) -> None:
+        await letters.drop(session, letter_id, note)
+
+    return await _treat(urls, ids, drop)
+
+
+Treatment = Callable[[DeadLetters, Session, str], Awaitable[None]]
+
+
+async def _treat(urls: Mapping[str, str], ids: Sequence[UUID], treatment: Treatment) -> dict[UUID, str]:
+    refused = dict.fromkeys(ids, "does not exist")
     for service, url in urls.items():
         async with _letters(service, url) as (database, letters):
-            for letter_id in ids:
+            for letter_id in list(dict.fromkeys(ids)):
                 async with database.transaction() as session:
-                    replayed |= {letter_id} if await letters.replay(session, str(letter_id)) else set()
-    return replayed
+                    if await letters.get(session, str(letter_id)) is not None:
+                        refused[letter_id] = await _refusal(treatment(letters, session, str(letter_id)))
+    return {letter_id: reason for letter_id, reason in refused.items() if reason}
+
+
+async def _refusal(treatment: Awaitable[None]) -> str:
+    """Why it was refused; nothing if it was not."""
+    try:
+        await treatment
+    except LetterRefused as refusal:
+        return str(refusal)
+    return ""
 
 
 @asynccontextmanager
