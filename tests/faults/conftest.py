@@ -8,27 +8,33 @@ import pytest
 
 from fenta.embedded.supervisor import Stack
 from tests.e2e.conftest import QUICK
-from tests.support.crash import armed
+from tests.support.gaps import dying
 from tests.support.people import Person
 from tests.support.receiver import Receiver
 
 
 @pytest.fixture(scope="package")
 def crashes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where tests arm the places at which a process of `faulty` dies."""
+    """Where tests arm the gaps in which a process of `faulty` dies, in a folder for each service."""
     return tmp_path_factory.mktemp("crashes")
 
 
 @pytest.fixture(scope="package")
 def faulty(tmp_path_factory: pytest.TempPathFactory, crashes: Path) -> Iterator[Stack]:
-    with Stack(tmp_path_factory.mktemp("faulty"), settings=QUICK | armed(crashes)) as running:
+    settings = QUICK | {"RELEASE_INTERVAL_SECONDS": "0.5"}
+    with Stack(tmp_path_factory.mktemp("faulty"), settings=settings, command=dying(crashes)) as running:
         yield running
 
 
 @pytest.fixture
-async def person(faulty: Stack) -> AsyncIterator[Person]:
+async def client(faulty: Stack) -> AsyncIterator[httpx.AsyncClient]:
     async with httpx.AsyncClient(base_url=faulty.url, timeout=30, trust_env=False) as http:
-        yield await Person.register(http)
+        yield http
+
+
+@pytest.fixture
+async def person(client: httpx.AsyncClient) -> Person:
+    return await Person.register(client)
 
 
 @pytest.fixture

@@ -10,6 +10,8 @@ from typing import Any
 import httpx
 
 FINAL = ("completed", "failed", "cancelled")
+# What a gateway answers while a part is away, is being replaced, or still holds the key of a call that got lost.
+AWAY = (409, 425, 429, 500, 502, 503, 504)
 PASSWORD = "a long pass phrase"
 SMALL = {"image": {"width": 432, "height": 768}, "render": {"resolution": "720p"}}
 
@@ -67,6 +69,34 @@ class Person:
         assert answer.status_code == 202, answer.text
         return str(answer.json()["id"])
 
+    async def insist(self, path: str, body: Any, *, seconds: float = 120) -> dict[str, Any]:
+        """Post under one key until it is answered well, as a client does whose answers get lost."""
+        headers = {**self.headers, "idempotency-key": uuid.uuid4().hex}
+        deadline = asyncio.get_running_loop().time() + seconds
+        while True:
+            try:
+                answer = await self.http.post(f"/v1{path}", json=body, headers=headers)
+                if answer.is_success:
+                    taken: dict[str, Any] = answer.json()
+                    return taken
+                assert answer.status_code in AWAY, answer.text
+                told = answer.text
+            except httpx.HTTPError as error:
+                told = repr(error)
+            assert asyncio.get_running_loop().time() < deadline, told
+            await asyncio.sleep(0.1)
+
+    async def insist_on_video(self, **changes: Any) -> str:
+        return str((await self.insist("/video/generate", brief(**changes)))["id"])
+
+    async def has_ended(self, job_id: str) -> bool:
+        """False as well when nobody answers."""
+        try:
+            answer = await self.http.get(f"/v1/jobs/{job_id}", headers=self.headers)
+        except httpx.HTTPError:
+            return False
+        return answer.is_success and answer.json()["status"] in FINAL
+
     async def job(self, job_id: str) -> dict[str, Any]:
         found: dict[str, Any] = await self.get(f"/jobs/{job_id}")
         return found
@@ -108,6 +138,18 @@ class Person:
         headers = {**self.headers, "accept": "text/event-stream", "last-event-id": str(after)}
         async with self.http.stream("GET", f"{url}/v1/jobs/{job_id}/events", headers=headers, timeout=120) as answer:
             yield _events(answer)
+
+
+async def newcomer(client: httpx.AsyncClient, *, seconds: float = 120) -> Person:
+    """Somebody new; while the gateway is away they try again, under another address."""
+    deadline = asyncio.get_running_loop().time() + seconds
+    while True:
+        try:
+            return await Person.register(client)
+        except (httpx.HTTPError, AssertionError):
+            if asyncio.get_running_loop().time() > deadline:
+                raise
+        await asyncio.sleep(0.1)
 
 
 async def _events(answer: httpx.Response) -> AsyncIterator[dict[str, Any]]:

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import DateTime
 
+from fenta.chassis.crash import crash_point
 from fenta.chassis.outbox import OutboxRow, insert_outbox, outbox_row
 from fenta.contracts.events import Event
 
@@ -116,11 +117,15 @@ class Database:
                 yield session
                 await session.flush()
                 await insert_outbox(session, session.events)
+                if session.events:
+                    crash_point("outbox.written")
                 await session.commit()
             except BaseException:
                 for callback in session.rolled_back:
                     callback()
                 raise
+        if session.events:
+            crash_point("outbox.committed")
         for callback in session.committed:
             callback()
         if session.events:

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import text
 
 from fenta.chassis import tasks
+from fenta.chassis.crash import crash_point
 from fenta.chassis.database import Database, Session, is_away
 from fenta.chassis.errors import LeaseLost
 from fenta.chassis.outbox import OutboxRow, outbox_row
@@ -117,7 +118,10 @@ class Endings:
         """The leases that were still held, whose tasks have ended now with all their effects."""
         async with self._database.transaction() as session:
             held = await _write_plain(session, [ending for ending in endings if ending.plain])
-            return held | await _write_others(session, [ending for ending in endings if not ending.plain])
+            held |= await _write_others(session, [ending for ending in endings if not ending.plain])
+            crash_point("ending.written")
+        crash_point("ending.committed")
+        return held
 
 
 async def _write_plain(session: Session, endings: Sequence[_Ending]) -> set[tuple[str, int]]:

@@ -153,9 +153,12 @@ class Relay:
         while batch or sent:
             count += bool(batch)
             sending = asyncio.create_task(self._send(producer, await self._contents(connection, batch)))
+            crash_point("relay.read")
             try:
                 rows = BATCH_ROWS if count < MOST_BATCHES else 0
                 following = await _read_on(connection, sent=sent, sending=list(batch), rows=rows)
+                if sent:
+                    crash_point("relay.forgotten")
                 await sending
             finally:
                 sending.cancel()

@@ -14,6 +14,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from fenta.chassis import telemetry
+from fenta.chassis.crash import crash_point
 from fenta.chassis.errors import NotFound, PermanentError, TransientError
 from fenta.chassis.settings import StorageSettings
 from fenta.contracts.values import storage_key
@@ -37,6 +38,7 @@ class Storage:
         sha256 = hashlib.sha256(data).hexdigest()
         arguments = self._at(storage_key(org_id, sha256)) | {"Body": data, "ContentType": media_type}
         await self._call("put", lambda: self._client.put_object(**arguments))
+        crash_point("object.stored")
         return sha256
 
     async def put_file(self, org_id: str, path: Path, *, media_type: str) -> str:
@@ -44,6 +46,7 @@ class Storage:
         sha256 = await self._run(lambda: hash_file(path))
         key = storage_key(org_id, sha256)
         await self._call("put", self._uploading(path, key, {"ContentType": media_type}))
+        crash_point("object.stored")
         return sha256
 
     async def get(self, org_id: str, sha256: str) -> bytes:
@@ -63,6 +66,7 @@ class Storage:
             part.unlink()
             raise PermanentError(f"the object {sha256} does not hold what its name says")
         part.rename(path)
+        crash_point("object.fetched")
         return path
 
     async def exists(self, org_id: str, sha256: str) -> bool:

@@ -248,6 +248,8 @@ class Workers:
             return 0
         async with self._database.transaction() as session:
             rows = (await session.execute(_CLAIM, {"lane": lane, "slots": slots, "owner": self.owner})).all()
+            if rows:
+                crash_point("task.claimed")
         self._crowded[lane] = len(rows) == slots
         for row in rows:
             lease: tuple[Any, ...] = (*row[:9], self.owner)

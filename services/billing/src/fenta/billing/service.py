@@ -11,6 +11,7 @@ from fenta.billing.books import Books
 from fenta.billing.ledger import Ledger
 from fenta.billing.models import Account
 from fenta.billing.repository import Found, Scope
+from fenta.chassis.crash import crash_point
 from fenta.chassis.database import Database, Session
 from fenta.chassis.messages import Message
 from fenta.chassis.telemetry import log, trace
@@ -57,6 +58,7 @@ class BillingService:
                 for event in told:
                     session.publish(event, causation_id=message.id)
         await self._write(session, books)
+        crash_point("books.written")
 
     async def release_due(self) -> int:
         """Close holds whose end has waited long enough, or that expired; answers how many."""
@@ -67,6 +69,7 @@ class BillingService:
             books = await self._open(session, scope)
             released = [hold for one in books.values() for hold in one.release_due()]
             await self._write(session, books)
+            crash_point("holds.released")
         for hold in released:
             log.warning("hold.released", job_id=hold.job_id, org_id=hold.org_id, reason="due")
         return len(released)

@@ -64,6 +64,7 @@ class Idempotency:
                 seconds=self._held_seconds,
             )
         if claim.taken:
+            crash_point("idempotency.claimed")
             return await self._perform(run, claim, scope, send)
         answer = _earlier_answer(claim, fingerprint)
         metrics.replayed.inc()
@@ -77,6 +78,7 @@ class Idempotency:
             crash_point("idempotency.answered")
         finally:
             await self._settle(run, status, messages)
+        crash_point("idempotency.stored")
         for message in messages:
             await send(message)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from fenta.chassis.crash import crash_point
 from fenta.contracts.documents import Speech, Subtitles
 from fenta.contracts.events import GenerationRequested
 from fenta.contracts.models import MODELS
@@ -48,6 +49,7 @@ class Making:
         """Fetch, check and store what the provider made. Raises ProviderFailure for what nobody could use."""
         async with self._room(task.step_id) as folder:
             product = await provider.fetch(task.provider_task_id or "", folder)
+            crash_point("generation.downloaded")
             files = [await self._inspect(folder, file) for file in product.files]
             checked = product.model_copy(update={"files": tuple(files)})
             request = request_of(task.request)

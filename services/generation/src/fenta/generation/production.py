@@ -186,9 +186,11 @@ class Production:
             raise (
                 error_of(progress.error) if progress.error else ProviderFailure("task_stopped", "The work was stopped.")
             )
+        crash_point("generation.made")
         return await self._keep(lease, await self._making.result(task, provider))
 
     async def _keep(self, lease: Lease, result: Result) -> ProviderTask:
+        crash_point("generation.copied")
         async with self._writing(lease) as (_, task):
             task.keep(result.model_dump(mode="json"))
         crash_point("generation.fetched")

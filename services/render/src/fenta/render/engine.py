@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fenta.chassis.crash import crash_point
 from fenta.contracts.timeline import Canvas, Timeline
 from fenta.render import sidecars
 from fenta.render.checks import Checks, FileFacts, Heard, Seen, check
@@ -118,6 +119,7 @@ class Progress:
         self._done: dict[int, int] = {}
 
     def update(self, task: int, frames: int) -> None:
+        crash_point("film.rendering")
         self._done[task] = max(frames, self._done.get(task, 0))
         self._tell(sum(self._done.values()), self._total)
 

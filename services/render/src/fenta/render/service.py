@@ -92,6 +92,7 @@ class RenderService:
     async def perform(self, lease: Lease) -> None:
         """Do one step and answer for it in the transaction that ends its lease."""
         request = await self._begin(lease)
+        crash_point("render.begun")
         reporter = Reporter(request, self._publish_lossy)
         reporter.begin()
         try:
@@ -166,6 +167,7 @@ class RenderService:
         folder = self._new_folder(lease)
         try:
             sources = await self._fetch(request.org_id, timeline, folder)
+            crash_point("film.gathered")
             rendered = await self._engine(
                 timeline, sources=sources, canvas=canvas, folder=folder / "out", on_progress=reporter.frames
             )

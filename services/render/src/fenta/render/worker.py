@@ -15,6 +15,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
+from fenta.chassis.crash import crash_point
 from fenta.contracts.timeline import Canvas, Timeline
 from fenta.render import audio, encode, programs, timeline
 from fenta.render.captions.burn import Burn, burn, install_fonts, missing_glyphs
@@ -55,6 +56,7 @@ class Worker:
     def segment(self, first: int, last: int) -> Answer:
         def report(frames: int) -> None:
             self._say({"frames": frames})
+            crash_point("segment.encoding")
 
         return asdict(encode.encode_segment(self._text, self._sources, self._folder, (first, last), report))
 
@@ -66,6 +68,7 @@ class Worker:
 
     def join(self, segments: list[tuple[str, int]], sound: str | None) -> Answer:
         film = encode.join(self._plan, segments, sound, self._folder, "video.mp4")
+        crash_point("film.joined")
         return {"file": film.name, "facts": asdict(inspect(film))}
 
     def answer(self, task: dict[str, Any]) -> Answer:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from fenta.chassis.crash import crash_point
 from fenta.chassis.database import Database, Session
 from fenta.chassis.errors import Conflict, PermanentError, Problem
 from fenta.chassis.identity import Identity
@@ -98,6 +99,7 @@ class WorkflowService:
             self._store(session, job)
             if given:
                 session.publish(given)
+        crash_point("job.stored")
         return job
 
     def _store(self, session: Session, job: Job) -> None:
@@ -204,6 +206,7 @@ class WorkflowService:
             raise PermanentError(f"there is no job {min(strangers)}")
         for job_id, job in jobs.items():
             await self._planner.plan(session, job, happenings[job_id])
+        crash_point("job.planned")
 
     async def fold_progress(self, session: Session, messages: Sequence[Message[StepProgressed]]) -> None:
         """Live numbers: those of jobs that ended, or of steps nobody knows, mean nothing."""
@@ -220,6 +223,8 @@ class WorkflowService:
             jobs = await JobRepository(session).lock_due(datetime.now(UTC), DUE_BATCH)
             for job in jobs:
                 await self._planner.plan(session, job, [Woken()])
+            if jobs:
+                crash_point("job.woken")
         return len(jobs)
 
     async def measure(self) -> None:
