@@ -14,10 +14,10 @@ export UV_PYTHON_DOWNLOADS := never
 export VIRTUAL_ENV := $(abspath $(VENV))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check format bench lock docs mutants clean
+.PHONY: help setup demo up test test-faults test-outage check format bench lock docs mutants clean
 
 help: ## Print this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## Install everything into .venv, from hashes
 
@@ -32,6 +32,17 @@ test: $(READY) ## Run all tests on real parts started for them; 85 % of the line
 	$(BIN)/python -m coverage run -m pytest
 	$(BIN)/python -m coverage combine -q
 	$(BIN)/python -m tools.covered --at-least 85
+
+KILLS ?= 60
+SEED ?= 1
+SEEDS ?= 1
+OUTAGE_SECONDS ?= 600
+
+test-faults: $(READY) ## Kill everything, everywhere: every gap, every zombie, KILLS at random from SEED on; up to 30 min
+	ALL_FAULTS=1 KILLS=$(KILLS) SEED=$(SEED) SEEDS=$(SEEDS) FROZEN_SECONDS=20 $(BIN)/python -m pytest tests/faults -s
+
+test-outage: $(READY) ## Kafka away for OUTAGE_SECONDS, then Postgres; 25 min
+	OUTAGE_SECONDS=$(OUTAGE_SECONDS) $(BIN)/python -m pytest tests/faults/test_outage.py -s
 
 check: $(READY) ## Format, lint, types, import rules
 	$(BIN)/ruff format --check .

@@ -1,5 +1,6 @@
 """A stack of its own for tests that kill."""
 
+import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from tests.e2e.conftest import QUICK
 from tests.support.gaps import dying
 from tests.support.people import Person
 from tests.support.receiver import Receiver
+
+# `make test-faults` tries everything; `make test` a part of it, so that it stays quick.
+ALL_FAULTS = os.environ.get("ALL_FAULTS") == "1"
 
 
 @pytest.fixture(scope="package")

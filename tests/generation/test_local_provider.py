@@ -43,13 +43,25 @@ async def test_what_is_submitted_can_be_fetched_and_inspected(
         assert await workshop.inspect(tmp_path / "out", file) == file
 
 
-async def test_each_call_is_one_line_of_the_ledger_even_with_the_same_key(house: LocalHouse) -> None:
+async def test_each_accepted_call_is_one_line_of_the_ledger(house: LocalHouse) -> None:
     first = await house.submit(SMALL, key="step_1")
-    second = await house.submit(SMALL, key="step_1")
+    second = await house.submit(SMALL, key="step_2")
     assert first != second
-    assert [(call.task_id, call.key) for call in house.ledger.calls()] == [(first, "step_1"), (second, "step_1")]
-    assert await house.find("step_1") == second
-    assert await house.find("step_2") is None
+    assert [(call.task_id, call.key) for call in house.ledger.calls()] == [(first, "step_1"), (second, "step_2")]
+    assert await house.find("step_1") == first
+    assert await house.find("step_3") is None
+
+
+async def test_a_call_that_another_process_has_made_already_is_not_accepted_again(
+    house: LocalHouse, tmp_path: Path, workshop: Workshop
+) -> None:
+    async with LocalHouse(tmp_path / "engines", workshop) as zombie:
+        assert await zombie.find("step_1") is None
+        first = await house.submit(SMALL, key="step_1")
+        assert await zombie.submit(SMALL, key="step_1") == first
+        other_model = await zombie.submit(SMALL.model_copy(update={"model": "another"}), key="step_1")
+    assert [call.task_id for call in house.ledger.calls()] == [first, other_model]
+    assert first != other_model
 
 
 async def test_after_a_restart_accepted_work_is_done_and_known_by_its_key(tmp_path: Path, workshop: Workshop) -> None:

@@ -4,7 +4,6 @@ import re
 import shutil
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from itertools import zip_longest
 from pathlib import Path
 
 from fenta.contracts.topics import SERVICES
@@ -92,12 +91,16 @@ def one_of_each() -> list[Gap]:
     return found
 
 
-def rounds(gaps: Iterable[Gap]) -> list[list[Gap]]:
-    """One gap of each service at a time, until all have had their turn."""
+def rounds(gaps: Iterable[Gap], *, at_once: int = 1) -> list[list[Gap]]:
+    """So many gaps of each service at a time, until all have had their turn."""
     by_service: dict[str, list[Gap]] = defaultdict(list)
     for gap in gaps:
         by_service[gap[0]].append(gap)
-    return [[gap for gap in turn if gap] for turn in zip_longest(*by_service.values())]
+    longest = max(map(len, by_service.values()))
+    return [
+        [gap for ours in by_service.values() for gap in ours[start : start + at_once]]
+        for start in range(0, longest, at_once)
+    ]
 
 
 def named_in_source() -> dict[str, set[str]]:

@@ -22,14 +22,22 @@ async def rows(stack: Stack, service: str, statement: str, *values: Any) -> list
         await connection.close()
 
 
-async def assert_all_is_well(stack: Stack, person: Person, job_id: str, receiver: Receiver | None = None) -> None:
-    """One video, books that sum to zero, a closed hold, nothing stuck, each call made and each news told once."""
+async def assert_all_is_well(
+    stack: Stack, person: Person, job_id: str, receiver: Receiver | None = None, *, zombies: bool = False
+) -> None:
+    """One video, books that sum to zero, a closed hold, nothing stuck, each call made and each news told once.
+
+    After `zombies` an engine may have been asked again, and have answered with the call that it knew.
+    """
     job = await person.until_job(job_id, seconds=300)
     assert job["status"] == "completed", job["error"]
     assert [output["name"] for output in job["outputs"]].count("video") == 1
     await until(lambda: _hold_is_closed(stack, job_id), seconds=180)
     await assert_books_balance(stack)
     assert_one_call_per_step(stack)
+    if not zombies:
+        steps = [row["id"] for row in await rows(stack, "workflow", "SELECT id FROM step WHERE job_id = $1", job_id)]
+        assert engine_repeats(stack).keys() & set(steps) == set()
     await until(lambda: _nothing_is_left(stack), seconds=180)
     if receiver:
         await receiver.until("job.completed", seconds=180)
@@ -58,15 +66,24 @@ async def assert_books_balance(stack: Stack) -> None:
 
 
 def engine_calls(stack: Stack) -> Counter[str]:
-    """How often the local engines were called, by step."""
+    """How often the local engines took a call, by step."""
+    return Counter(call["key"] for call in _engine_ledger(stack) if not call.get("repeats"))
+
+
+def engine_repeats(stack: Stack) -> Counter[str]:
+    """How often they were asked for what they had taken already, by step."""
+    return Counter(call["key"] for call in _engine_ledger(stack) if call.get("repeats"))
+
+
+def _engine_ledger(stack: Stack) -> list[dict[str, Any]]:
     ledger = Path(stack.environment("generation")["ENGINE_FOLDER"]) / "ledger.jsonl"
     lines = ledger.read_text().splitlines() if ledger.exists() else []
-    return Counter(json.loads(line)["key"] for line in lines)
+    return [json.loads(line) for line in lines]
 
 
 def assert_one_call_per_step(stack: Stack) -> None:
-    twice = {key: count for key, count in engine_calls(stack).items() if count > 1}
-    assert twice == {}
+    twice = [key for key, count in engine_calls(stack).items() if count > 1]
+    assert twice == []
 
 
 async def _nothing_is_left(stack: Stack) -> bool:
@@ -79,3 +96,20 @@ async def _nothing_is_left(stack: Stack) -> bool:
         if (await rows(stack, service, left))[0]["n"]:
             return False
     return True
+
+
+async def assert_nothing_is_held_for_ever(stack: Stack) -> None:
+    """No task is leased, every hold is closed, and no temporary file or object is left of the dead."""
+    for service in stack.services:
+        assert await rows(stack, service, "SELECT id FROM task") == []
+    assert await rows(stack, "billing", "SELECT job_id FROM hold WHERE state IN ('open', 'ending')") == []
+    assert temporary_files(stack) == []
+
+
+def temporary_files(stack: Stack) -> list[str]:
+    """In the folders of work of render and generation, and under `tmp/` in the object store."""
+    home = stack.home.path
+    folders = (home / "work", home / "engines" / "tmp")
+    files = [str(path) for folder in folders for path in folder.rglob("*") if path.is_file()]
+    notes = [json.loads(path.read_text()) for path in (home / "objectstore" / "keys").glob("*/*.json")]
+    return files + [note["key"] for note in notes if note["key"].startswith("tmp/")]

@@ -86,7 +86,9 @@ class Provider(Protocol):
     """One provider. Submitting may cost money and is never repeated blindly; the rest may be repeated freely."""
 
     name: str
-    # Whether `find` knows every call that was ever accepted, so that "none" means that nothing was sent.
+    # Whether `find` knows every call that was ever accepted, so that "none" means that nothing was sent. Such
+    # a provider must also answer a call with the same key and model by the same task: who found nothing sends, and a
+    # worker that stood still between its intent and its call sends too when it goes on.
     finds_all: bool
 
     async def submit(self, request: Request, *, key: str) -> str:

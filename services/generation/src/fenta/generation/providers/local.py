@@ -60,15 +60,15 @@ class LocalHouse:
             accepted_at=datetime.fromtimestamp(self._clock(), UTC),
         )
         try:
-            await asyncio.to_thread(self._accept, accepted, request)
+            task_id = await asyncio.to_thread(self._accept, accepted, request)
         except OSError as error:
             raise TransientFailure("engine_folder_unwritable", f"The local engines cannot write: {error}") from error
         self._begin(task_id)
         return task_id
 
-    def _accept(self, accepted: Call, request: Request) -> None:
+    def _accept(self, accepted: Call, request: Request) -> str:
         self._store.keep_request(accepted.task_id, request.model_dump(mode="json"))
-        self.ledger.append(accepted)
+        return self.ledger.append(accepted)
 
     async def poll(self, task_id: str) -> Progress:
         outcome = await asyncio.to_thread(self._store.outcome, task_id)

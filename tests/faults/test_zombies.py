@@ -1,0 +1,125 @@
+"""A process that stood still while another one took its place comes back: it writes nothing more, and ends."""
+
+import asyncio
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from fenta.embedded.supervisor import Stack
+from tests.conftest import until
+from tests.faults.conftest import ALL_FAULTS
+from tests.support.bus import free_ports
+from tests.support.invariants import assert_all_is_well, rows
+from tests.support.people import Person
+from tests.support.receiver import Receiver
+
+OPEN = (
+    "SELECT 1 FROM pg_stat_activity WHERE application_name = $1 AND xact_start IS NOT NULL AND pid <> pg_backend_pid()"
+)
+TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = $1 AND tablename <> 'worker' ORDER BY 1"
+
+
+EACH = ["generation", "render", "notifier", "workflow", "billing", "gateway"]
+
+
+@pytest.mark.parametrize("service", EACH if ALL_FAULTS else EACH[:1])
+async def test_a_zombie_writes_nothing_when_it_returns(
+    faulty: Stack, person: Person, receiver: Receiver, tmp_path: Path, service: str
+) -> None:
+    job_id = await person.make_video(music=False, captions=False)
+    async with standing_still(faulty, service) as zombie:
+        with replacement(faulty, service, tmp_path / "replacement.log") as url:
+            await until(lambda: is_ready(url), seconds=60)
+            await until(lambda: all_is_done(faulty, job_id), seconds=120)
+            written, told = await contents(faulty, service), len(receiver.received)
+
+            zombie.resume()
+
+            await until(lambda: has_ended(zombie), seconds=60)
+            assert await contents(faulty, service) == written
+            assert len(receiver.received) == told
+    await asyncio.to_thread(faulty.wait_ready, service)
+    await assert_all_is_well(faulty, person, job_id, receiver, zombies=True)
+
+
+@contextlib.asynccontextmanager
+async def standing_still(stack: Stack, service: str) -> AsyncIterator[psutil.Process]:
+    """Stopped with a task in hand, or with a job on its way; but not inside a transaction, which holds its locks."""
+    if service in ("generation", "render", "notifier"):
+        await until(lambda: rows(stack, service, "SELECT 1 FROM task WHERE state = 1"), seconds=120)
+    process = psutil.Process(stack.pids()[service])
+
+    async def still() -> bool:
+        process.suspend()
+        if not await rows(stack, service, OPEN, service):
+            return True
+        process.resume()
+        return False
+
+    try:
+        await until(still)
+        yield process
+    finally:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.resume()
+
+
+@contextlib.contextmanager
+def replacement(stack: Stack, service: str, log: Path) -> Iterator[str]:
+    """Another process under the same name, as when a machine is given up for lost; its admin address."""
+    http_port, admin_port = free_ports(2)
+    ports = {"HTTP_PORT": str(http_port), "ADMIN_PORT": str(admin_port)}
+    environment = os.environ | stack.environment(service) | ports
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", f"fenta.{service}"], env=environment, stdout=output, stderr=output
+        )
+    try:
+        yield f"http://127.0.0.1:{admin_port}/readyz"
+    finally:
+        process.kill()
+        process.wait()
+
+
+async def is_ready(url: str) -> bool:
+    try:
+        async with httpx.AsyncClient(trust_env=False) as http:
+            return (await http.get(url)).is_success
+    except httpx.HTTPError:
+        return False
+
+
+async def all_is_done(stack: Stack, job_id: str) -> bool:
+    """The job has ended, everything that it led to is done, and every event has been told."""
+    (job,) = await rows(stack, "workflow", "SELECT status FROM job WHERE id = $1", job_id)
+    if job["status"] not in ("completed", "failed", "cancelled"):
+        return False
+    (hold,) = await rows(stack, "billing", "SELECT state FROM hold WHERE job_id = $1", job_id)
+    delivered = await rows(
+        stack, "notifier", "SELECT 1 FROM event WHERE type = 'job.completed' AND subject = $1", job_id
+    )
+    left = [
+        await rows(stack, name, "SELECT id FROM task UNION ALL SELECT topic FROM outbox") for name in stack.services
+    ]
+    return hold["state"] == "released" and bool(delivered) and not any(left)
+
+
+async def has_ended(process: psutil.Process) -> bool:
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+
+async def contents(stack: Stack, service: str) -> dict[str, Any]:
+    """What each table of the service holds, and which transaction wrote each row."""
+    found = {}
+    for table in [row["tablename"] for row in await rows(stack, service, TABLES, service)]:
+        question = f"SELECT xmin::text, t::text FROM {table} t ORDER BY 1, 2"  # noqa: S608  our own names
+        found[table] = [tuple(row) for row in await rows(stack, service, question)]
+    return found
