@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import random
 import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +22,8 @@ from fenta.contracts.values import storage_key
 
 Result = TypeVar("Result")
 THREADS = 8
+# Where nobody answers, trying again at once spends a task's tries on one short absence; so spread, they outlast 12 s.
+UNREACHABLE_PAUSES = (3.0, 9.0)
 
 
 class Storage:
@@ -141,7 +144,8 @@ class Storage:
             raise _translated(error, outcome) from error
         except (BotoCoreError, OSError) as error:
             outcome = "unreachable"
-            raise TransientError(f"object storage: {error}") from error
+            pause = random.uniform(*UNREACHABLE_PAUSES)  # noqa: S311  spreads load, guards nothing
+            raise TransientError(f"object storage: {error}", retry_after_seconds=pause) from error
         finally:
             seconds = time.perf_counter() - started
             telemetry.storage_call_seconds.labels(self._service, operation, outcome).observe(seconds)
