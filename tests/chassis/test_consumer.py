@@ -1,8 +1,11 @@
 """The consumer: a batch is one transaction, every event counts once, and what is broken costs nothing else."""
 
 import asyncio
+import random
+import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -162,6 +165,55 @@ async def test_every_good_event_is_handled_and_each_bad_record_is_set_aside(
     assert {found["attempts"] for found in headers} == {"1"}
     assert [found["omitted_bytes"] for found in headers if "omitted_bytes" in found] == ["900000"]
     assert {"base64": "//4="} in [letter.headers.get("ce_id") for letter in stored]
+
+
+async def test_all_that_can_be_wrong_at_once_costs_no_good_event_and_no_time(
+    bus: Bus, database: Database, consume: Consume, relay: Relay
+) -> None:
+    chance, tries = random.Random(3), Counter[str]()
+    hours_ago = int(time.time() * 1000) - 5 * 3600 * 1000
+
+    async def count(session: Session, message: Message[OrgCreated]) -> None:
+        tries[message.event.slug] += 1
+        if message.event.slug.startswith("doomed"):
+            raise PermanentError("not this one")
+        await handle(session, message)
+
+    def anywhere(event: OrgCreated, **wrong: Any) -> Sent:
+        late = chance.choice([None, hours_ago])
+        return sent(event, str(uuid7()), partition=chance.randrange(3), timestamp_ms=late, **wrong)
+
+    good = [anywhere(org_created(f"good{number}")) for number in range(150)]
+    again = [replace(one, partition=chance.randrange(3)) for one in good]
+    doomed = [anywhere(org_created(f"doomed{number}")) for number in range(9)]
+    bad = [
+        anywhere(org_created("bad"), **wrong)
+        for wrong in ({"value": b"{"}, {"value": b"[]"}, {"value": None}, {"value": b"x" * (2 << 20)},
+            {"headers": (("ce_id", None),)}, {"headers": (("ce_type", b"\xff"),)},
+            {"headers": (("ce_type", b"usage.recorded.v1"),)})
+        for _ in range(3)
+    ]  # fmt: skip
+    unknown = [anywhere(org_created("unknown"), headers=(("ce_type", b"org.created.v2"),)) for _ in range(5)]
+    records = [*good, *again, *doomed, *bad, *unknown]
+    chance.shuffle(records)
+    await bus.send(*records)
+
+    consume(on(OrgCreated, count))
+
+    async def all_are_done() -> bool:
+        return await acknowledged(bus) == len(records)
+
+    await until(all_are_done)
+    assert Counter(await notes(database, "handled")) == Counter(f"good{number}" for number in range(150))
+    stored = await letters(database)
+    assert Counter(letter.reason for letter in stored) == {
+        "handler_failed": 9, "bad_value": 9, "no_value": 3, "bad_headers": 6, "wrong_topic": 3,
+    }  # fmt: skip
+    assert max(len(letter.value or b"") for letter in stored) == 2 << 20
+    before = tries.copy()
+    await bus.send(sent(org_created("after")))
+    await handled(database, 151)
+    assert tries == before + Counter(["after"]), "what is done is not looked at again"
 
 
 async def test_a_failing_handler_costs_only_the_message_it_fails_on(

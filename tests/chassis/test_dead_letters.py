@@ -137,6 +137,15 @@ async def test_what_kafka_would_not_take_is_not_sent_again(database: Database, v
     assert await told(database, "org.created") == 0
 
 
+async def test_a_letter_of_a_topic_that_is_gone_would_keep_all_others_from_being_sent(database: Database) -> None:
+    letter = await set_aside(database, 1)
+    async with database.transaction() as session:
+        await session.execute(text("UPDATE dead_letter SET topic = 'org.renamed'"))
+        with pytest.raises(LetterRefused, match=r"org\.renamed"):
+            await LETTERS.replay(session, letter)
+    assert await told(database, "org.renamed") == 0
+
+
 async def test_a_dropped_letter_stays_with_its_note_and_is_not_sent_again(database: Database) -> None:
     letter = await set_aside(database, 1)
     async with database.transaction() as session:

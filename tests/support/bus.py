@@ -26,6 +26,7 @@ class Sent:
     key: bytes | None = None
     headers: Headers = field(default_factory=tuple)
     partition: int | None = None
+    timestamp_ms: int | None = None
 
 
 def sent(event: Event, event_id: str | None = None, *, headers: Headers = (), **other: Any) -> Sent:
@@ -67,12 +68,21 @@ class Bus:
 
 
 async def send(servers: str, *records: Sent) -> None:
-    """Returns when the broker has all of them."""
-    producer = AIOKafkaProducer(bootstrap_servers=servers, acks="all", linger_ms=20)
+    """Returns when the broker has all of them. Compressed, so that a value may be larger than what a broker takes."""
+    producer = AIOKafkaProducer(
+        bootstrap_servers=servers, acks="all", linger_ms=20, compression_type="gzip", max_request_size=8 << 20
+    )
     await producer.start()
     try:
         acks = [
-            await producer.send(one.topic, one.value, key=one.key, headers=list(one.headers), partition=one.partition)
+            await producer.send(
+                one.topic,
+                one.value,
+                key=one.key,
+                headers=list(one.headers),
+                partition=one.partition,
+                timestamp_ms=one.timestamp_ms,
+            )
             for one in records
         ]
         await asyncio.gather(*acks)

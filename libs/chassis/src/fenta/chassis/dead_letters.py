@@ -14,6 +14,7 @@ from fenta.chassis.messages import Poison
 from fenta.chassis.outbox import LARGEST_EVENT_BYTES, OutboxRow
 from fenta.chassis.telemetry import log
 from fenta.contracts.ids import uuid7
+from fenta.contracts.topics import TOPICS
 
 if TYPE_CHECKING:
     from fenta.chassis.database import Database, Session
@@ -129,6 +130,8 @@ class DeadLetters:
             raise LetterRefused(
                 f"was sent again at {letter['replayed_at']:%Y-%m-%d %H:%M:%S}; --again does it once more"
             )
+        if letter["topic"] not in TOPICS:
+            raise LetterRefused(f"came from {letter['topic']}, a topic that this version does not know")
         if letter["value"] is None:
             raise LetterRefused("has no value, so nothing could be sent")
         if len(letter["value"]) > LARGEST_EVENT_BYTES:
