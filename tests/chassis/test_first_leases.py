@@ -16,7 +16,7 @@ from tests.conftest import until
 from tests.support.desk import QUICK, Desk
 from tests.support.part import note
 
-CALM = Pace(beat_seconds=60, measure_seconds=60)
+CALM = Pace(beat_seconds=60, reclaim_seconds=60, measure_seconds=60)
 Begin = Callable[..., Workers]
 
 

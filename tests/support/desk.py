@@ -9,7 +9,7 @@ from fenta.chassis.tasks import Lease
 from fenta.chassis.workers import Pace
 from tests.support.part import note
 
-QUICK = Pace(lease_seconds=1.0, beat_seconds=0.05, grace_seconds=0.2, measure_seconds=0.05)
+QUICK = Pace(lease_seconds=1.0, beat_seconds=0.05, grace_seconds=0.2, reclaim_seconds=0.05, measure_seconds=0.05)
 
 
 class Desk:

@@ -28,12 +28,13 @@ IDLE_SECONDS = 1.0
 class Pace:
     """How long a silent worker keeps its tasks, how often it says that it lives, when a forgotten lease is freed.
 
-    And how often it counts what waits.
+    And how often it looks for forgotten leases, and counts what waits: both read the whole table.
     """
 
     lease_seconds: float = 20.0
     beat_seconds: float = 1.0
     grace_seconds: float = 5.0
+    reclaim_seconds: float = 3.0
     measure_seconds: float = 15.0
 
 
@@ -195,6 +196,7 @@ class Workers:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._beat())
                 group.create_task(self._take())
+                group.create_task(repeat("leases", self._reclaim, every_seconds=self._pace.reclaim_seconds))
                 group.create_task(repeat("tasks", self._measure, every_seconds=self._pace.measure_seconds))
         finally:
             await self._leave()
@@ -330,7 +332,7 @@ class Workers:
             ours = await self._patiently(self._keep_leases)
 
     async def _keep_leases(self) -> bool:
-        """Say that we live, take back what silent workers hold, and stop what was cancelled or lost.
+        """Say that we live, and stop what was cancelled or lost.
 
         False when another process goes by our name by now.
         """
@@ -340,16 +342,19 @@ class Workers:
                 self._on_fatal(f"another process took over the tasks of instance {self._instance}")
                 return False
             await self._write_marks(session)
-            freed = (await session.scalars(_REAP)).all()
-            mine = {"ids": ids, "owner": self.owner, "grace": self._pace.grace_seconds}
-            freed = [*freed, *await session.scalars(_FREE, mine)]
-            rows = {row.id: row for row in await session.execute(_HELD, mine)} if ids else {}
-        if freed:
-            log.info("tasks.freed", count=len(freed))
-            self.wake()
+            rows = {row.id: row for row in await session.execute(_HELD, {"ids": ids})} if ids else {}
         for work in list(self._held.values()):
             self._compare(work, rows.get(work.lease.id))
         return True
+
+    async def _reclaim(self) -> None:
+        """Take back what silent workers hold, and what nobody here works on any more."""
+        mine = {"ids": [work.lease.id for work in self._held.values()], "grace": self._pace.grace_seconds}
+        async with self._database.transaction() as session:
+            freed = [*await session.scalars(_REAP), *await session.scalars(_FREE, mine | {"owner": self.owner})]
+        if freed:
+            log.info("tasks.freed", count=len(freed))
+            self.wake()
 
     def _compare(self, work: _Work, row: Any) -> None:
         if row is None:
