@@ -260,6 +260,30 @@ async def test_what_is_given_back_goes_on_until_it_is_finished(database: Databas
     assert seen == ["t"] * 50
 
 
+async def test_who_goes_on_keeps_a_turn_that_the_others_have_passed(database: Database, workers: Any) -> None:
+    begun: list[str] = []
+    passed, again = asyncio.Event(), asyncio.Event()
+
+    async def go_on(lease: Lease) -> None:
+        begun.append(lease.id)
+        if lease.id == "t0" and lease.token == 1:
+            await passed.wait()
+            return await desk.endings.later(lease, 0)
+        if lease.id == "t0":
+            again.set()
+        if lease.id == "t2":
+            passed.set()
+            await again.wait()
+        return await desk.end(lease, "done")
+
+    await add(database, *(task(f"t{number}") for number in range(6)))
+    desk = Desk(database, go_on)
+    workers(desk, slots=2)
+
+    await all_ended(desk, 6)
+    assert begun == ["t0", "t1", "t2", "t0", "t3", "t4", "t5"]
+
+
 async def test_a_waiting_task_that_is_cancelled_is_answered_before_the_others(database: Database, workers: Any) -> None:
     await add(database, *(task(f"t{number}", job_id="job_1") for number in range(50)), task("t50", job_id="job_2"))
     async with database.transaction() as session:

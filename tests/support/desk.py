@@ -1,4 +1,4 @@
-"""An executor of tasks whose behaviour the test decides, and a pace at which its leases are soon over."""
+"""An executor of tasks whose behaviour the test decides, and a pace at which what is forgotten is soon found."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +9,7 @@ from fenta.chassis.tasks import Lease
 from fenta.chassis.workers import Pace
 from tests.support.part import note
 
-QUICK = Pace(lease_seconds=1.0, beat_seconds=0.05, grace_seconds=0.2, reclaim_seconds=0.05, measure_seconds=0.05)
+QUICK = Pace(lease_seconds=20.0, beat_seconds=0.05, grace_seconds=0.2, reclaim_seconds=0.05, measure_seconds=0.05)
 
 
 class Desk:

@@ -13,6 +13,7 @@ from fenta.chassis.errors import LeaseLost
 from fenta.chassis.telemetry import traceparent
 
 PRIORITIES = {"interactive": 0, "default": 1, "batch": 2}
+CANCELLED = -1
 VIRTUAL_SECOND = 1000
 
 
@@ -154,7 +155,7 @@ _ADD = text(
 
 # A waiting task comes to the front, so that its worker answers for it at once.
 _CANCEL = text(
-    "UPDATE task SET cancel_reason = coalesce(cancel_reason, :reason), priority = -1, "
+    "UPDATE task SET cancel_reason = coalesce(cancel_reason, :reason), priority = :cancelled, "
     "run_at = least(run_at, now()) WHERE job_id = :job_id "
     "AND (CAST(:ids AS text[]) IS NULL OR id = ANY(CAST(:ids AS text[]))) RETURNING id"
 )
@@ -202,5 +203,5 @@ def first_lease(task: Task, owner: str) -> Lease:
 
 async def cancel(session: Session, job_id: str, ids: Sequence[str] | None, reason: str) -> set[str]:
     """Ask these tasks of a job to stop, or all; answers those that are there. Their workers answer for them."""
-    values = {"job_id": job_id, "ids": None if ids is None else list(ids), "reason": reason}
+    values = {"job_id": job_id, "ids": None if ids is None else list(ids), "reason": reason, "cancelled": CANCELLED}
     return set(await session.scalars(_CANCEL, values))

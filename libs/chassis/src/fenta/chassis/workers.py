@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import random
+import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +23,8 @@ from fenta.chassis.telemetry import log
 
 MOST_FAILURES = 5
 IDLE_SECONDS = 1.0
+SWEEP_SECONDS = 1.0
+PRIORITIES = (tasks.CANCELLED, *tasks.PRIORITIES.values())
 
 
 @dataclass(frozen=True)
@@ -54,17 +57,22 @@ class Executor(Protocol):
         """Answer for a task that was told to stop, and finish the lease. The work has ended already."""
 
 
-# What it returns begins as a lease does.
+# What it returns begins as a lease does. Each priority is read from where its last claim began: what lies before is
+# mostly rows that are gone, which an old snapshot may keep in the index for hours.
 _CLAIM = text(
     """
     WITH taken AS (
         UPDATE task SET state = 1, owner = :owner, attempt = attempt + 1, leased_at = now()
         WHERE id = ANY(ARRAY(
-            SELECT id FROM task WHERE lane = :lane AND (state = 0 OR (state = 2 AND run_at <= now()))
-            ORDER BY priority, vt, id LIMIT :slots FOR UPDATE SKIP LOCKED))
-        RETURNING id, kind, org_id, lane, job_id, payload, attempt, failures, traceparent, cancel_reason, vt
+            SELECT next.id FROM unnest(CAST(:priorities AS smallint[]), CAST(:lows AS bigint[])) AS p(priority, low),
+            LATERAL (
+                SELECT id FROM task WHERE lane = :lane AND task.priority = p.priority AND vt >= p.low
+                AND state IN (0, 2) AND (state = 0 OR run_at <= now())
+                ORDER BY vt, id LIMIT :slots FOR UPDATE SKIP LOCKED
+            ) AS next LIMIT :slots))
+        RETURNING id, kind, org_id, lane, job_id, payload, attempt, failures, traceparent, cancel_reason, priority, vt
     )
-    SELECT * FROM taken ORDER BY vt
+    SELECT * FROM taken ORDER BY priority, vt, id
     """
 )
 _MARK = text(
@@ -138,6 +146,9 @@ class Workers:
         self._busy: Counter[str] = Counter()
         self._crowded = dict.fromkeys(slots, True)
         self._marks: dict[str, int] = {}
+        # Where the last claim of a lane and priority began.
+        self._lows: dict[tuple[str, int], int] = {}
+        self._swept = time.monotonic()
         self._present = False
         self._awake = asyncio.Event()
         for lane, count in slots.items():
@@ -145,6 +156,11 @@ class Workers:
 
     def wake(self) -> None:
         self._awake.set()
+
+    def _look_again(self) -> None:
+        """Some task waits whose turn was earlier than where the last claims began."""
+        self._lows.clear()
+        self.wake()
 
     async def add(self, session: Session, given: Sequence[Task]) -> None:
         """Store tasks in the caller's transaction; one that is there already stays as it is.
@@ -185,7 +201,7 @@ class Workers:
         """Ask these tasks of a job to stop, or all; answers those that are there. Their workers answer for them."""
         asked = await tasks.cancel(session, job_id, ids, reason)
         if asked:
-            session.after_commit(self.wake)
+            session.after_commit(self._look_again)
         return asked
 
     async def run(self) -> None:
@@ -223,9 +239,16 @@ class Workers:
     async def _take(self) -> None:
         while True:
             self._awake.clear()
+            self._sweep()
             taken = [await self._patiently(lambda lane=lane: self._claim(lane)) for lane in self._slots]
             if not any(taken):
                 await self._rest()
+
+    def _sweep(self) -> None:
+        """Now and then from the beginning, for what other processes have put there."""
+        if time.monotonic() - self._swept > SWEEP_SECONDS:
+            self._swept = time.monotonic()
+            self._lows.clear()
 
     async def _rest(self) -> None:
         pause = await self._patiently(self._until_next)
@@ -233,6 +256,7 @@ class Workers:
             # `wait_for` would lose a cancellation that comes together with the wake-up.
             async with asyncio.timeout(pause):
                 await self._awake.wait()
+        self._lows.clear()
 
     async def _until_next(self) -> float:
         free = [lane for lane in self._slots if self._free(lane)]
@@ -249,7 +273,9 @@ class Workers:
             self._crowded[lane] = True
             return 0
         async with self._database.transaction() as session:
-            rows = (await session.execute(_CLAIM, {"lane": lane, "slots": slots, "owner": self.owner})).all()
+            lows = [self._lows.get((lane, priority), 0) for priority in PRIORITIES]
+            where = {"lane": lane, "slots": slots, "owner": self.owner, "priorities": PRIORITIES, "lows": lows}
+            rows = (await session.execute(_CLAIM, where)).all()
             if rows:
                 crash_point("task.claimed")
         self._crowded[lane] = len(rows) == slots
@@ -258,6 +284,7 @@ class Workers:
             self._start(Lease(*lease), row.cancel_reason)
         # What is cancelled comes before its turn.
         self._marks[lane] = max([self._marks.get(lane, 0), *(row.vt for row in rows if row.cancel_reason is None)])
+        self._lows.update({(lane, row.priority): row.vt for row in reversed(rows)})
         return len(rows)
 
     def _start(self, lease: Lease, reason: str | None = None) -> None:
@@ -285,7 +312,9 @@ class Workers:
             del self._held[work.key]
             self._busy[lease.lane] -= 1
             telemetry.of(telemetry.task_tries, self._service, lease.lane, outcome).inc()
-            if lease.goes_on or self._crowded[lease.lane]:
+            if lease.goes_on:
+                self._look_again()
+            elif self._crowded[lease.lane]:
                 self.wake()
 
     async def _perform(self, work: _Work) -> str:
@@ -354,7 +383,7 @@ class Workers:
             freed = [*await session.scalars(_REAP), *await session.scalars(_FREE, mine | {"owner": self.owner})]
         if freed:
             log.info("tasks.freed", count=len(freed))
-            self.wake()
+            self._look_again()
 
     def _compare(self, work: _Work, row: Any) -> None:
         if row is None:
