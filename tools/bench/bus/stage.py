@@ -1,0 +1,69 @@
+"""A Postgres and a broker for one bench, with the tables of one service, and how much CPU they used."""
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+
+import psutil
+from pydantic import SecretStr
+
+from fenta.chassis.settings import Settings
+from fenta.chassis.telemetry import set_up_logging
+from fenta.embedded.migrate import migrate_all
+from fenta.embedded.postgres import EmbeddedPostgres
+from tools.bench.bus.slow_disk import slow_sync
+
+SERVICE = "workflow"
+PASSWORD = "only-for-benches"  # noqa: S105  of a server that lives for a minute
+
+
+class Stage:
+    """Where to find the two, as the service and as the server's owner."""
+
+    def __init__(self, server: EmbeddedPostgres, servers: str) -> None:
+        self.admin_url = server.url
+        self.url = f"postgresql://fenta_{SERVICE}:{PASSWORD}@127.0.0.1:{server.port}/postgres"
+        self.servers = servers
+        self._postgres = psutil.Process(int((server.data / "postmaster.pid").read_text().split()[0]))
+
+    @property
+    def settings(self) -> Settings:
+        return Settings(
+            database_url=SecretStr(self.url), kafka_bootstrap_servers=self.servers, http_port=1, admin_port=1
+        )
+
+    def cpu_seconds(self) -> float:
+        """What this process and all of Postgres have used by now, ended backends too."""
+        backends = sum(sum(child.cpu_times()[:2]) for child in self._postgres.children())
+        return float(sum(psutil.Process().cpu_times()[:2]) + sum(self._postgres.cpu_times()[:4]) + backends)
+
+
+@contextmanager
+def stage(*, slow_disk: bool = False) -> Iterator[Stage]:
+    """Both, started for the bench and stopped after it."""
+    set_up_logging(service=SERVICE, level="WARNING", environment="local")
+    with tempfile.TemporaryDirectory() as folder:
+        server = EmbeddedPostgres(Path(folder) / "postgres", settings=("max_connections=100",))
+        with slow_sync() if slow_disk else nullcontext():
+            server.start()
+        broker = _start_broker(Path(folder) / "broker")
+        try:
+            migrate_all(server.url, {SERVICE: PASSWORD}, services=(SERVICE,))
+            yield Stage(server, _servers(broker))
+        finally:
+            broker.terminate()
+            broker.wait()
+            server.stop()
+
+
+def _start_broker(folder: Path) -> "subprocess.Popen[bytes]":
+    command = [sys.executable, "-m", "fenta.embedded.broker", str(folder), "--port", "0"]
+    return subprocess.Popen(command, stdout=subprocess.PIPE)
+
+
+def _servers(broker: "subprocess.Popen[bytes]") -> str:
+    return str(json.loads(broker.stdout.readline())["bootstrap"]) if broker.stdout else ""

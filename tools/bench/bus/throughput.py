@@ -1,0 +1,69 @@
+"""T1, T2, T3, T11: steps through the whole path beside one INSERT and COMMIT for each, on a fast and on a slow disk."""
+
+from typing import Any, NamedTuple
+
+import uvloop
+
+from tools.bench.bus import floors
+from tools.bench.bus.path import open_path
+from tools.bench.bus.stage import Stage, stage
+from tools.bench.page import result
+
+ROUNDS = 7
+ROUNDS_ON_SLOW_DISK = 5
+JOBS = 2000
+STEPS = 5
+
+
+class Round(NamedTuple):
+    floor: float
+    steps: float
+    floor_cpu: float
+    steps_cpu: float
+    commits: list[int]
+
+    @property
+    def ratio(self) -> float:
+        return self.steps / self.floor
+
+
+def run() -> list[dict[str, Any]]:
+    with stage() as here:
+        rounds = uvloop.run(_rounds(here, ROUNDS))
+    with stage(slow_disk=True) as there:
+        slow_rounds = uvloop.run(_rounds(there, ROUNDS_ON_SLOW_DISK))
+    commits = sorted(size for one in rounds for size in one.commits)
+    return [
+        result("bus.floor", "INSERT and COMMIT per second, 16 connections", [one.floor for one in rounds]),
+        result("bus.steps", "steps per second, one process, whole path", [one.steps for one in rounds]),
+        result("T1", "steps / INSERTs, metrics and traces on", [one.ratio for one in rounds], goal=">= 0.9"),
+        result("T2", "the same with 2 ms more per fsync", [one.ratio for one in slow_rounds], goal=">= 2.5"),
+        result(
+            "T3", "CPU of a step / CPU of an INSERT", [one.steps_cpu / one.floor_cpu for one in rounds], goal="<= 1"
+        ),
+        result("T11", "events per commit, median", [commits[len(commits) // 2]], goal=">= 50"),
+    ]
+
+
+async def _rounds(here: Stage, count: int) -> list[Round]:
+    """All in turn; the first round warms up and does not count."""
+    async with open_path(here) as path:
+        rounds = []
+        for _ in range(count + 1):
+            before = here.cpu_seconds()
+            floor = await floors.inserts(here.url)
+            between = here.cpu_seconds()
+            path.commits = []
+            seconds = await path.walk(jobs=JOBS, steps=STEPS)
+            after = here.cpu_seconds()
+            count_of_steps = JOBS * STEPS
+            rounds.append(
+                Round(
+                    floor=floor,
+                    steps=count_of_steps / seconds,
+                    floor_cpu=(between - before) / floors.ROWS,
+                    steps_cpu=(after - between) / count_of_steps,
+                    commits=path.commits,
+                )
+            )
+    return rounds[1:]
