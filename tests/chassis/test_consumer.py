@@ -12,6 +12,7 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from sqlalchemy import text
 
+from fenta.chassis import consumer
 from fenta.chassis.consumer import RETRY_PAUSES, Consumer
 from fenta.chassis.database import Database, Session
 from fenta.chassis.errors import PermanentError
@@ -266,6 +267,44 @@ async def test_trouble_that_passes_costs_no_message_a_dead_letter(
 
     assert await handled(database, 1) == ["patient"]
     assert await letters(database) == []
+
+
+async def test_a_lock_that_a_frozen_process_keeps_costs_no_message_a_dead_letter(
+    bus: Bus, database: Database, consume: Consume
+) -> None:
+    tries = Counter[str]()
+
+    async def wait_for_the_table(session: Session, message: Message[OrgCreated]) -> None:
+        tries[message.event.slug] += 1
+        await session.execute(text("SET LOCAL statement_timeout = 50"))
+        await handle(session, message)
+
+    async def tried_often() -> bool:
+        return tries["patient"] > len(RETRY_PAUSES) + 1
+
+    await bus.send(sent(org_created("patient")))
+    async with database.engine.begin() as frozen:
+        await frozen.execute(text("LOCK TABLE note IN EXCLUSIVE MODE"))
+        consume(on(OrgCreated, wait_for_the_table))
+        await until(tried_often)
+
+    assert await handled(database, 1) == ["patient"]
+    assert await letters(database) == []
+
+
+async def test_a_message_that_always_takes_too_long_is_set_aside_in_the_end(
+    bus: Bus, database: Database, consume: Consume, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never_end(session: Session, message: Message[OrgCreated]) -> None:
+        await session.execute(text("SET LOCAL statement_timeout = 10"))
+        await session.execute(text("SELECT pg_sleep(60)"))
+
+    monkeypatch.setattr(consumer, "STUCK_PAUSE_SECONDS", 0.01)
+    await bus.send(sent(org_created("endless")))
+    consume(on(OrgCreated, never_end))
+
+    (letter,) = await until(lambda: letters(database))
+    assert letter.attempts >= consumer.MOST_STUCK_TRIES
 
 
 async def test_twenty_dead_letters_in_a_row_stop_the_consumer(

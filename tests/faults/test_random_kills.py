@@ -20,7 +20,7 @@ KILLS = int(os.environ.get("KILLS") or 10)
 FIRST_SEED = int(os.environ.get("SEED") or 1)
 SEEDS = range(FIRST_SEED, FIRST_SEED + int(os.environ.get("SEEDS") or 1))
 FROZEN_SECONDS = float(os.environ.get("FROZEN_SECONDS") or 8)
-JOBS_AT_ONCE = 2
+JOBS_AT_ONCE = 3
 
 
 def test_what_happens_follows_from_the_seed() -> None:

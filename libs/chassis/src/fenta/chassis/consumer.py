@@ -13,6 +13,7 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
+from sqlalchemy.exc import DBAPIError
 
 from fenta.chassis import inbox, names, telemetry
 from fenta.chassis.crash import crash_point
@@ -29,6 +30,11 @@ from fenta.contracts.topics import consumed_by
 MAX_RECORDS = 500
 RETRY_PAUSES = (0.2, 1.0)
 OUTAGE_PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0)
+# A statement that waited too long for a lock: a frozen process keeps its own until it goes on or ends.
+STUCK_SQLSTATES = ("57014", "55P03")
+STUCK_PAUSE_SECONDS = 1.0
+# With statements of 15 s this is less than Kafka's patience with a silent member.
+MOST_STUCK_TRIES = 12
 MOST_DEAD_IN_A_ROW = 20
 COMMIT_TIMEOUT_SECONDS = 15.0
 LAST_COMMIT_SECONDS = 2.0
@@ -270,6 +276,10 @@ class Consumer:
             except Exception as error:
                 if _is_passing(error):
                     raise
+                if _is_stuck(error) and tries < MOST_STUCK_TRIES:
+                    log.warning("batch.waiting", group=self.group, error=f"{type(error).__name__}: {error}")
+                    await asyncio.sleep(STUCK_PAUSE_SECONDS)
+                    continue
                 if not left or isinstance(error, PermanentError):
                     return error, tries
                 log.warning("batch.retried", group=self.group, error=f"{type(error).__name__}: {error}", exc_info=True)
@@ -346,3 +356,8 @@ async def _whole_message(message: KafkaMessage) -> KafkaMessage:
 
 def _is_passing(error: Exception) -> bool:
     return isinstance(error, TransientError) or is_passing(error)
+
+
+def _is_stuck(error: Exception) -> bool:
+    origin = error.orig if isinstance(error, DBAPIError) else error
+    return getattr(origin, "sqlstate", None) in STUCK_SQLSTATES
