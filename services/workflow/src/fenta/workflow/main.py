@@ -7,6 +7,7 @@ from fenta.chassis.service import open_service
 from fenta.chassis.settings import load
 from fenta.chassis.storage import Storage, open_storage
 from fenta.workflow import api, handlers, jobs
+from fenta.workflow.hearing import Hearing
 from fenta.workflow.limits import ROOMS
 from fenta.workflow.planning import Planner
 from fenta.workflow.service import WorkflowService
@@ -19,10 +20,14 @@ async def main() -> None:
     room = ROOMS[settings.default_plan]
     async with open_service("workflow", settings) as service, open_storage(settings, service="workflow") as storage:
         planner = Planner(room=room, publish_lossy=service.relay.publish_lossy)
-        workflow = WorkflowService(database=service.database, storage=storage, planner=planner, room=room)
+        hearing = Hearing(service.relay.reaches_kafka)
+        workflow = WorkflowService(
+            database=service.database, storage=storage, planner=planner, room=room, hearing=hearing
+        )
         service.consume(handlers.routes(workflow))
         service.consume(handlers.live_routes(workflow), lossy=True)
         service.background("wake", jobs.wake(workflow))
+        service.background("listen", jobs.listen(hearing))
         service.background("gauges", jobs.measure(workflow))
         service.health.add("storage", lambda: _storage_check(storage))
         app = create_app("workflow", verifier=Verifier(settings.identity_public_keys))

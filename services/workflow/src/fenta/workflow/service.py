@@ -29,6 +29,7 @@ from fenta.contracts.values import Asset, Lineage, Value, storage_key
 from fenta.workflow import metrics
 from fenta.workflow.compile import Compiled, compile_request
 from fenta.workflow.estimate import estimate
+from fenta.workflow.hearing import Hearing
 from fenta.workflow.limits import Room
 from fenta.workflow.models import Job
 from fenta.workflow.plan import (
@@ -48,6 +49,7 @@ from fenta.workflow.schemas import JobRequest
 
 HOLD_REST = timedelta(days=8)
 DUE_BATCH = 50
+HEARING_PAUSE = timedelta(seconds=10)
 KEPT_BY_A_REPEAT = (
     "org_id",
     "project_id",
@@ -70,8 +72,9 @@ KEPT_BY_A_REPEAT = (
 class WorkflowService:
     """Owns jobs and steps. Every change of a job goes through its plan, under the job's row lock."""
 
-    def __init__(self, *, database: Database, storage: Storage, planner: Planner, room: Room) -> None:
+    def __init__(self, *, database: Database, storage: Storage, planner: Planner, room: Room, hearing: Hearing) -> None:
         self._database = database
+        self._hearing = hearing
         self._storage = storage
         self._planner = planner
         self._room = room
@@ -218,11 +221,18 @@ class WorkflowService:
                 await self._planner.plan(session, job, told)
 
     async def wake_due(self) -> int:
-        """Look at the jobs whose time has come; answers how many there were."""
+        """Look at the jobs whose time has come; answers how many there were.
+
+        Billing's silence counts only while it could have been heard.
+        """
         async with self._database.transaction() as session:
-            jobs = await JobRepository(session).lock_due(datetime.now(UTC), DUE_BATCH)
+            now = datetime.now(UTC)
+            jobs = await JobRepository(session).lock_due(now, DUE_BATCH)
             for job in jobs:
-                await self._planner.plan(session, job, [Woken()])
+                if job.status == "pending" and not self._hearing.is_good:
+                    job.wake_at = now + HEARING_PAUSE
+                else:
+                    await self._planner.plan(session, job, [Woken()])
             if jobs:
                 crash_point("job.woken")
         return len(jobs)
