@@ -14,10 +14,10 @@ export UV_PYTHON_DOWNLOADS := never
 export VIRTUAL_ENV := $(abspath $(VENV))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-faults test-outage check format bench lock docs mutants clean
+.PHONY: help setup demo up test test-kafka test-kafka-part test-faults test-outage check format bench lock docs mutants clean
 
 help: ## Print this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## Install everything into .venv, from hashes
 
@@ -43,6 +43,17 @@ test-faults: $(READY) ## Kill everything, everywhere: every gap, every zombie, K
 
 test-outage: $(READY) ## Kafka away for OUTAGE_SECONDS, then Postgres; 25 min
 	OUTAGE_SECONDS=$(OUTAGE_SECONDS) $(BIN)/python -m pytest tests/faults/test_outage.py -s
+
+# What runs unchanged against the real thing: everything that speaks over Kafka.
+OVER_KAFKA := tests/chassis tests/e2e tests/faults
+OVER_KAFKA_PART := tests/chassis/test_consumer.py tests/chassis/test_relay.py tests/chassis/test_faults.py tests/e2e/test_video_journey.py::test_a_brief_becomes_a_video_its_files_its_bill_and_its_news
+
+test-kafka: $(READY) ## Run the bus, end-to-end and fault tests on real Apache Kafka, one node and three; needs Java, Maven
+	FENTA_TEST_KAFKA=1 $(BIN)/python -m pytest $(OVER_KAFKA)
+	FENTA_TEST_KAFKA=3 $(BIN)/python -m pytest $(OVER_KAFKA)
+
+test-kafka-part: $(READY) ## The part of test-kafka that every change must pass: one node, two minutes
+	FENTA_TEST_KAFKA=1 $(BIN)/python -m pytest $(OVER_KAFKA_PART)
 
 check: $(READY) ## Format, lint, types, import rules
 	$(BIN)/ruff format --check .

@@ -5,6 +5,7 @@ import itertools
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,10 @@ from fenta.chassis.database import Database, open_database
 from fenta.contracts.topics import SERVICES
 from fenta.embedded.migrate import migrate_all
 from fenta.embedded.postgres import EmbeddedPostgres
+from fenta.embedded.supervisor import Stack
 from tests.support.broker import BrokerProcess
+from tests.support.kafka import KafkaUnavailable, RealKafka, nodes_asked
+from tests.support.stack import OpenStack, StackOnKafka
 
 PASSWORD = "only-for-tests"
 _numbers = itertools.count()
@@ -109,13 +113,55 @@ def service_url(server: EmbeddedPostgres, database: str, service: str) -> str:
     return f"postgresql://fenta_{service}:{PASSWORD}@127.0.0.1:{server.port}/{database}"
 
 
+AnyBroker = BrokerProcess | RealKafka
+
+
 @pytest.fixture(scope="session")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerProcess]:
+def real_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealKafka]:
+    """Apache Kafka of one node, or of as many as FENTA_TEST_KAFKA says; skips where Java or Maven is missing."""
+    cluster = RealKafka(tmp_path_factory.mktemp("kafka"), nodes_asked() or 1)
+    try:
+        cluster.start()
+        yield cluster
+    except KafkaUnavailable as missing:
+        pytest.skip(f"No Apache Kafka here: {missing}")
+    finally:
+        cluster.stop()
+
+
+@pytest.fixture(scope="session")
+def broker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AnyBroker]:
     """One Kafka-protocol broker for all tests that need no fault of it."""
+    if nodes_asked():
+        yield request.getfixturevalue("real_kafka")
+        return
     process = BrokerProcess(tmp_path_factory.mktemp("broker"))
     process.start()
     yield process
     process.stop()
+
+
+@pytest.fixture
+def own_broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[AnyBroker]:
+    """A broker without topics and groups, that only this test uses; it may be killed."""
+    if nodes_asked():
+        cluster = request.getfixturevalue("real_kafka")
+        cluster.start()
+        yield cluster
+        cluster.wipe()
+        return
+    process = BrokerProcess(tmp_path / "broker")
+    process.start()
+    yield process
+    process.stop()
+
+
+@pytest.fixture(scope="session")
+def open_stack(request: pytest.FixtureRequest) -> OpenStack:
+    """Makes a whole stack, on a real Kafka where that was asked for: only KAFKA_BOOTSTRAP_SERVERS differs."""
+    if nodes_asked():
+        return partial(StackOnKafka, kafka=request.getfixturevalue("real_kafka"))
+    return Stack
 
 
 async def until(condition: Callable[[], Awaitable[Any]], *, seconds: float = 30) -> Any:

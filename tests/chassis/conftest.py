@@ -16,8 +16,7 @@ from fenta.contracts.events import OrgCreated
 from fenta.contracts.ids import new_id
 from fenta.embedded.postgres import EmbeddedPostgres
 from fenta.embedded.topics import create_topics
-from tests.conftest import service_url
-from tests.support.broker import BrokerProcess
+from tests.conftest import AnyBroker, service_url
 from tests.support.bus import Bus, settings_for
 from tests.support.part import NOTES
 from tests.support.processes import PartProcess
@@ -28,13 +27,10 @@ def org_created(slug: str, org_id: str = "org_1") -> OrgCreated:
 
 
 @pytest.fixture
-async def bus(tmp_path: Path) -> AsyncIterator[Bus]:
+async def bus(own_broker: AnyBroker) -> Bus:
     """A broker that only this test uses, so that groups of the same name do not meet; it may be killed."""
-    process = BrokerProcess(tmp_path / "broker")
-    process.start()
-    await create_topics(process.servers, partitions_max=3, replication=1)
-    yield Bus(process)
-    process.stop()
+    await create_topics(own_broker.servers, partitions_max=3, replication=own_broker.replication)
+    return Bus(own_broker)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import pytest
 from fenta.embedded.supervisor import Stack
 from tests.support.people import Person
 from tests.support.receiver import Receiver
+from tests.support.stack import OpenStack
 
 QUICK = {
     "KAFKA_SESSION_TIMEOUT_SECONDS": "6",
@@ -20,8 +21,8 @@ QUICK = {
 
 
 @pytest.fixture(scope="package")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with Stack(tmp_path_factory.mktemp("stack"), settings=QUICK) as running:
+def stack(tmp_path_factory: pytest.TempPathFactory, open_stack: OpenStack) -> Iterator[Stack]:
+    with open_stack(tmp_path_factory.mktemp("stack"), settings=QUICK) as running:
         yield running
 
 

@@ -12,6 +12,7 @@ from tests.e2e.conftest import QUICK
 from tests.support.gaps import dying
 from tests.support.people import Person
 from tests.support.receiver import Receiver
+from tests.support.stack import OpenStack
 
 # `make test-faults` tries everything; `make test` a part of it, so that it stays quick.
 ALL_FAULTS = os.environ.get("ALL_FAULTS") == "1"
@@ -24,9 +25,9 @@ def crashes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="package")
-def faulty(tmp_path_factory: pytest.TempPathFactory, crashes: Path) -> Iterator[Stack]:
+def faulty(tmp_path_factory: pytest.TempPathFactory, crashes: Path, open_stack: OpenStack) -> Iterator[Stack]:
     settings = QUICK | {"RELEASE_INTERVAL_SECONDS": "0.5"}
-    with Stack(tmp_path_factory.mktemp("faulty"), settings=settings, command=dying(crashes)) as running:
+    with open_stack(tmp_path_factory.mktemp("faulty"), settings=settings, command=dying(crashes)) as running:
         yield running
 
 

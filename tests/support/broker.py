@@ -17,6 +17,7 @@ class BrokerProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self.port = 0
         self.servers = ""
+        self.replication = 1
 
     def start(self) -> None:
         command = [sys.executable, "-m", "fenta.embedded.broker", str(self._folder), "--port", str(self.port)]

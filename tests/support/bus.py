@@ -13,6 +13,7 @@ from fenta.chassis.settings import Settings
 from fenta.chassis.testing import record_of
 from fenta.contracts.events import Event
 from tests.support.broker import BrokerProcess
+from tests.support.kafka import RealKafka
 
 Headers = tuple[tuple[str, bytes | None], ...]
 
@@ -39,9 +40,9 @@ def sent(event: Event, event_id: str | None = None, *, headers: Headers = (), **
 
 @dataclass
 class Bus:
-    """A broker of the test's own."""
+    """A broker of the test's own, embedded or real."""
 
-    broker: BrokerProcess
+    broker: BrokerProcess | RealKafka
 
     async def send(self, *records: Sent) -> None:
         await send(self.broker.servers, *records)

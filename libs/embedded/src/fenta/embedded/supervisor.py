@@ -205,7 +205,7 @@ class Stack:
             self._keeper.wait_ready(parts[BROKER], seconds=READY_SECONDS)
         limit = self._caller.get("KAFKA_PARTITIONS_MAX") or (str(LOCAL_PARTITIONS_MAX) if BROKER in parts else "")
         replication = self._caller.get("KAFKA_REPLICATION_FACTOR") or ("1" if BROKER in parts else "3")
-        create_all(self.addresses.kafka, partitions_max=int(limit) if limit else None, replication=int(replication))
+        create_all(self.kafka, partitions_max=int(limit) if limit else None, replication=int(replication))
 
     def _start_services(self) -> None:
         programs = [self._service_program(service) for service in self.services]
@@ -215,11 +215,16 @@ class Stack:
     # The parts
 
     @property
+    def kafka(self) -> str:
+        """Where Kafka answers. It is asked for while Postgres still starts, and has no address yet."""
+        return self._caller.get("KAFKA_BOOTSTRAP_SERVERS") or f"{HOST}:{self._ports[BROKER]}"
+
+    @property
     def addresses(self) -> Addresses:
         given = self._caller.get
         return Addresses(
             database_url=given("DATABASE_URL") or (self._postgres.url if self._postgres is not None else ""),
-            kafka=given("KAFKA_BOOTSTRAP_SERVERS") or f"{HOST}:{self._ports[BROKER]}",
+            kafka=self.kafka,
             s3_endpoint=given("S3_ENDPOINT_URL") or f"http://{HOST}:{self._ports[STORE]}",
             s3_is_ours=not given("S3_ENDPOINT_URL"),
         )
