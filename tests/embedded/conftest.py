@@ -17,6 +17,8 @@ from fenta.embedded.processes import end, free_port
 class RunningPart:
     """`python -m fenta.embedded.<module> folder --port N`, which can be killed and started again on the same port."""
 
+    replication = 1
+
     def __init__(self, module: str, folder: Path, *arguments: str, environment: dict[str, str] | None = None) -> None:
         self.port = free_port()
         self.folder = folder
@@ -26,7 +28,7 @@ class RunningPart:
         self.start()
 
     @property
-    def bootstrap(self) -> str:
+    def servers(self) -> str:
         return f"127.0.0.1:{self.port}"
 
     def start(self) -> dict[str, Any]:

@@ -21,7 +21,7 @@ ROUNDS = 3
 
 
 async def create(part: Any, name: str, partitions: int) -> None:
-    client = AIOKafkaAdminClient(bootstrap_servers=part.bootstrap)
+    client = AIOKafkaAdminClient(bootstrap_servers=part.servers)
     await client.start()
     await client.create_topics([NewTopic(name, partitions, 1)])
     await client.close()
@@ -30,7 +30,7 @@ async def create(part: Any, name: str, partitions: int) -> None:
 async def test_kill_9_under_load_loses_nothing_acknowledged_and_stores_it_once(broker: Any) -> None:
     await create(broker, "load", 3)
     producer = AIOKafkaProducer(
-        bootstrap_servers=broker.bootstrap, acks="all", enable_idempotence=True, request_timeout_ms=2000, linger_ms=1
+        bootstrap_servers=broker.servers, acks="all", enable_idempotence=True, request_timeout_ms=2000, linger_ms=1
     )
     await producer.start()
     acknowledged: list[bytes] = []
@@ -62,7 +62,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 async def stored(part: Any, topic: str, count: int) -> list[bytes]:
-    consumer = AIOKafkaConsumer(topic, bootstrap_servers=part.bootstrap, auto_offset_reset="earliest")
+    consumer = AIOKafkaConsumer(topic, bootstrap_servers=part.servers, auto_offset_reset="earliest")
     await consumer.start()
     values: list[bytes] = []
     async with asyncio.timeout(30):
@@ -76,7 +76,7 @@ async def stored(part: Any, topic: str, count: int) -> list[bytes]:
 async def test_a_frozen_broker_does_not_take_its_members_for_dead(broker: Any) -> None:
     await create(broker, "t", 1)
     consumer = AIOKafkaConsumer(
-        "t", bootstrap_servers=broker.bootstrap, group_id="g", session_timeout_ms=1500, heartbeat_interval_ms=300
+        "t", bootstrap_servers=broker.servers, group_id="g", session_timeout_ms=1500, heartbeat_interval_ms=300
     )
     await consumer.start()
     generation = consumer._coordinator.generation
@@ -156,7 +156,7 @@ def test_a_frame_of_an_absurd_length_is_not_read(broker: Any, length: int) -> No
 async def test_every_fsync_policy_keeps_what_it_acknowledged(run_broker: Callable[..., Any], policy: str) -> None:
     broker = run_broker("--fsync", policy, "--fsync-seconds", "0.05")
     await create(broker, "t", 1)
-    producer = AIOKafkaProducer(bootstrap_servers=broker.bootstrap, acks="all", enable_idempotence=True)
+    producer = AIOKafkaProducer(bootstrap_servers=broker.servers, acks="all", enable_idempotence=True)
     await producer.start()
     await asyncio.gather(*[await producer.send("t", b"%d" % number) for number in range(100)])
     await producer.stop()
@@ -167,11 +167,11 @@ async def test_every_fsync_policy_keeps_what_it_acknowledged(run_broker: Callabl
 
 async def test_retention_works_while_the_broker_runs(run_broker: Callable[..., Any], eventually: Any) -> None:
     broker = run_broker("--housekeeping-seconds", "0.1")
-    client = AIOKafkaAdminClient(bootstrap_servers=broker.bootstrap)
+    client = AIOKafkaAdminClient(bootstrap_servers=broker.servers)
     await client.start()
     await client.create_topics([NewTopic("t", 1, 1, topic_configs={"retention.ms": "1000"})])
     await client.close()
-    producer = AIOKafkaProducer(bootstrap_servers=broker.bootstrap)
+    producer = AIOKafkaProducer(bootstrap_servers=broker.servers)
     await producer.start()
     await producer.send_and_wait("t", b"old", timestamp_ms=1000)
     await producer.stop()

@@ -141,10 +141,10 @@ async def test_a_killed_consumer_goes_on_at_once_over_the_wire(broker: Any) -> N
     """The killed one is left open, as a dead process leaves it: no leave request, only silence."""
     from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-    administrator = AIOKafkaAdminClient(bootstrap_servers=broker.bootstrap)
+    administrator = AIOKafkaAdminClient(bootstrap_servers=broker.servers)
     await administrator.start()
     await administrator.create_topics([NewTopic("t", 4, 1)])
-    options = {"bootstrap_servers": broker.bootstrap, "group_id": "g", "session_timeout_ms": 20_000}
+    options = {"bootstrap_servers": broker.servers, "group_id": "g", "session_timeout_ms": 20_000}
     one, two = (AIOKafkaConsumer("t", group_instance_id=name, **options) for name in ("g.0", "g.1"))
     await asyncio.gather(one.start(), two.start())
     before = one.assignment()

@@ -2,7 +2,8 @@
 
 import socket
 import struct
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from io import BytesIO
 from typing import Any
@@ -68,3 +69,63 @@ def remove_members(servers: str, group: str, members: list[tuple[str, str | None
         # All but the group's coordinator refuse.
         with speaking(address) as connection:
             connection.ask(wire.LEAVE_GROUP, 3, {"group_id": group, "members": entries})
+
+
+def make_topic(servers: str, name: str, partitions: int = 1, replication: int = 1, **configs: str) -> None:
+    """Returns when every node knows it. Settings are written with underscores."""
+    topic = {
+        "name": name,
+        "partition_count": partitions,
+        "replication_factor": replication,
+        "configs": [{"name": key.replace("_", "."), "value": value} for key, value in configs.items()],
+    }
+    with speaking(servers.split(",", maxsplit=1)[0]) as connection:
+        answer = connection.ask(wire.CREATE_TOPICS, 2, {"topics": [topic], "timeout_ms": 30_000})
+    assert answer["topics"][0]["error_code"] == 0, answer
+    for number in range(partitions):
+        for address in servers.split(","):
+            _eventually(lambda address=address, number=number: _leader(address, name, number))
+
+
+def _eventually(look: Callable[[], str | None], seconds: float = 30) -> str:
+    deadline = time.monotonic() + seconds
+    while (found := look()) is None:
+        assert time.monotonic() < deadline, "it did not come true in time"
+        time.sleep(0.02)
+    return found
+
+
+def _leader(address: str, topic: str, partition: int) -> str | None:
+    with speaking(address) as connection:
+        answer = connection.ask(wire.METADATA, 1, {"topics": [topic]})
+    nodes = {broker["node_id"]: f"{broker['host']}:{broker['port']}" for broker in answer["brokers"]}
+    partitions = {entry["index"]: entry for entry in answer["topics"][0]["partitions"]}
+    if partition not in partitions or partitions[partition]["error_code"]:
+        return None
+    return nodes.get(partitions[partition]["leader"])
+
+
+@contextmanager
+def with_leader(servers: str, topic: str, partition: int = 0) -> Iterator[Connection]:
+    """A connection to the node that has this partition."""
+    with speaking(_eventually(lambda: _leader(servers.split(",", maxsplit=1)[0], topic, partition))) as connection:
+        yield connection
+
+
+@contextmanager
+def with_coordinator(servers: str, group: str) -> Iterator[Connection]:
+    """A connection to the node that looks after this group, once there is one and it is ready."""
+    with speaking(_eventually(lambda: _coordinator(servers, group))) as connection:
+        yield connection
+
+
+def _coordinator(servers: str, group: str) -> str | None:
+    with speaking(servers.split(",", maxsplit=1)[0]) as connection:
+        answer = connection.ask(wire.FIND_COORDINATOR, 0, {"key": group})
+    if answer["error_code"]:
+        return None
+    address = f"{answer['host']}:{answer['port']}"
+    with speaking(address) as connection:
+        described = connection.ask(wire.DESCRIBE_GROUPS, 0, {"groups": [group]})["groups"][0]
+    # Loading, moving, or not known as coordinator yet.
+    return None if described["error_code"] in (14, 15, 16) else address

@@ -226,6 +226,11 @@ class Group:
             member.assignment = assignments.get(member.member_id) or b""
             member.answer_sync(member.assignment)
 
+    def is_subscribed(self, topic: str) -> bool:
+        """Whether a member reads it; of members that are no consumers nobody can tell, so they count."""
+        wanted = [subscribed_topics(member.protocols.get(self.protocol, b"")) for member in self.members.values()]
+        return any(not isinstance(topics, frozenset) or topic in topics for topics in wanted)
+
     # Staying, leaving
 
     def check(self, request: Mapping[str, Any]) -> Member:

@@ -147,6 +147,31 @@ async def delete_topics(call: Call) -> Message:
     return {"topics": per_entry(entries, lambda entry: call.state.delete_topic(entry["name"]))}
 
 
+async def delete_records(call: Call) -> Message:
+    def delete(name: str, entry: Message) -> Message:
+        log = call.state.topics.log(name, entry["index"])
+        wanted = log.end_offset if entry["offset"] == LATEST_OFFSET else entry["offset"]
+        return {"low_watermark": log.delete_before(wanted)}
+
+    return {"topics": per_partition(call, delete)}
+
+
+# Access control: the code that Kafka itself answers where no authorizer is set.
+NO_ACLS: Message = {"error_code": Code.SECURITY_DISABLED, "error_message": "the embedded broker keeps no ACLs"}
+
+
+async def describe_acls(call: Call) -> Message:
+    return NO_ACLS
+
+
+async def create_acls(call: Call) -> Message:
+    return {"results": [NO_ACLS for _ in call.body["creations"] or []]}
+
+
+async def delete_acls(call: Call) -> Message:
+    return {"results": [NO_ACLS for _ in call.body["filters"] or []]}
+
+
 async def describe_configs(call: Call) -> Message:
     return {"results": [_describe_resource(call.state, resource) for resource in call.body["resources"] or []]}
 
@@ -210,13 +235,12 @@ async def produce(call: Call) -> Message | None:
     acks = call.body["acks"]
     if acks not in (-1, 0, 1):
         return {"topics": per_partition(call, _refuse(Code.INVALID_REQUIRED_ACKS))}
-    now_ms = time.time_ns() // 1_000_000
     touched: list[Log] = []
 
     def append(name: str, entry: Message) -> Message:
         log = call.state.topics.log(name, entry["index"])
         touched.append(log)
-        return {"base_offset": log.append(entry["records"] or b"", now_ms), "log_start_offset": log.start_offset}
+        return {"base_offset": log.append(entry["records"] or b""), "log_start_offset": log.start_offset}
 
     answer = {"topics": per_partition(call, append)}
     await call.state.keep_written(*touched)
@@ -469,6 +493,27 @@ async def delete_groups(call: Call) -> Message:
     return {"results": [{"group_id": name, **_tried(partial(delete, name))} for name in names]}
 
 
+async def offset_delete(call: Call) -> Message:
+    name = call.body["group_id"]
+    if name not in call.state.group_names():
+        return {"error_code": Code.GROUP_ID_NOT_FOUND}
+    group = call.state.groups.get(name, Group(name))
+    gone: list[Position] = []
+
+    def delete(topic: str, entry: Message) -> Message:
+        if group.is_subscribed(topic):
+            raise Refused(Code.GROUP_SUBSCRIBED_TO_TOPIC)
+        call.state.topics.log(topic, entry["index"])
+        position = Position(name, topic, entry["index"])
+        if position in call.state.offsets.committed:
+            gone.append(position)
+        return {}
+
+    answer = {"topics": per_partition(call, delete)}
+    call.state.offsets.forget_positions(gone)
+    return answer
+
+
 HANDLERS: dict[int, Handler] = {
     wire.PRODUCE.key: produce,
     wire.FETCH.key: fetch,
@@ -486,6 +531,11 @@ HANDLERS: dict[int, Handler] = {
     wire.API_VERSIONS.key: api_versions,
     wire.CREATE_TOPICS.key: create_topics,
     wire.DELETE_TOPICS.key: delete_topics,
+    wire.DELETE_RECORDS.key: delete_records,
+    wire.DESCRIBE_ACLS.key: describe_acls,
+    wire.CREATE_ACLS.key: create_acls,
+    wire.DELETE_ACLS.key: delete_acls,
+    wire.OFFSET_DELETE.key: offset_delete,
     wire.INIT_PRODUCER_ID.key: init_producer_id,
     wire.DESCRIBE_CONFIGS.key: describe_configs,
     wire.ALTER_CONFIGS.key: alter_configs,

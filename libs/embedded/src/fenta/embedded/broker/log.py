@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from fenta.embedded.processes import write_atomically
+
 from .batch import Batch, check_produced, has_right_crc, placed_at, read_header, record_times
 from .errors import Code, Refused
 from .producers import Producers
@@ -106,6 +108,7 @@ class Log:
         self.waiting: set[asyncio.Event] = set()
         self.dirty = False
         self.segments = self._open()
+        self._deleted_before = self._read_note()
 
     def _open(self) -> list[Segment]:
         paths = sorted(self.folder.glob("*.log"))
@@ -116,9 +119,14 @@ class Log:
                 self.producers.remember(batch, batch.base_offset)
         return segments
 
+    def _read_note(self) -> int:
+        """Up to where records were deleted; a power cut may have kept this note and not the records before it."""
+        note = self.folder / "start"
+        return min(int(note.read_text()), self.end_offset) if note.exists() else 0
+
     @property
     def start_offset(self) -> int:
-        return self.segments[0].base_offset
+        return max(self.segments[0].base_offset, self._deleted_before)
 
     @property
     def end_offset(self) -> int:
@@ -128,13 +136,13 @@ class Log:
     def size(self) -> int:
         return sum(segment.size for segment in self.segments)
 
-    def append(self, data: bytes, now_ms: int) -> int:
+    def append(self, data: bytes) -> int:
         """Stores one batch and answers its first offset; a batch that came before answers where it already is."""
         batch = check_produced(data, self.settings.max_message_bytes)
         known = self.producers.check(batch)
         if known is not None:
             return known
-        self._roll_if_due(batch.size, now_ms)
+        self._roll_if_due(batch)
         offset = self.end_offset
         self.segments[-1].append(placed_at(data, batch, offset), batch, offset)
         self.producers.remember(batch, offset)
@@ -143,11 +151,14 @@ class Log:
             event.set()
         return offset
 
-    def _roll_if_due(self, incoming: int, now_ms: int) -> None:
+    def _roll_if_due(self, incoming: Batch) -> None:
+        """Ages are those of records, as Kafka counts them: an old record that comes today is no reason."""
         active = self.segments[-1]
-        full = active.size + incoming > self.settings.segment_bytes
-        old = now_ms - active.entries[0].max_timestamp > self.settings.roll_after_ms if active.entries else False
-        if active.entries and (full or old):
+        if not active.entries:
+            return
+        full = active.size + incoming.size > self.settings.segment_bytes
+        age_ms = incoming.max_timestamp - active.entries[0].max_timestamp
+        if full or age_ms > self.settings.roll_after_ms:
             self._roll()
 
     def _roll(self) -> None:
@@ -170,12 +181,27 @@ class Log:
             if segment.max_timestamp < timestamp_ms:
                 continue
             for entry in segment.entries:
-                if entry.max_timestamp >= timestamp_ms:
-                    return self._find_in_batch(segment.read(entry.base_offset, 0), timestamp_ms)
+                if entry.max_timestamp >= timestamp_ms and entry.last_offset >= self.start_offset:
+                    found = self._find_in_batch(segment.read(entry.base_offset, 0), timestamp_ms)
+                    if found is not None:
+                        return found
         return None
 
     def _find_in_batch(self, data: bytes, timestamp_ms: int) -> tuple[int, int] | None:
-        return next((found for found in record_times(data) if found[1] >= timestamp_ms), None)
+        start = self.start_offset
+        return next((found for found in record_times(data) if found[1] >= timestamp_ms and found[0] >= start), None)
+
+    def delete_before(self, offset: int) -> int:
+        """No record before `offset` is read again; answers the new start. Whole segments go from the disk."""
+        if not self.start_offset <= offset <= self.end_offset:
+            raise Refused(Code.OFFSET_OUT_OF_RANGE)
+        write_atomically(self.folder / "start", str(offset))
+        self._deleted_before = offset
+        if self.segments[-1].entries and offset == self.end_offset:
+            self._roll()
+        while len(self.segments) > 1 and self.segments[0].end_offset <= offset:
+            self.segments.pop(0).delete()
+        return self.start_offset
 
     def enforce_retention(self, now_ms: int) -> int:
         """Drops whole segments that are too old or too many; answers how many."""

@@ -3,7 +3,7 @@
 import contextlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -55,7 +55,9 @@ class Offsets:
 
     def forget(self, *, group: str | None = None, topic: str | None = None) -> None:
         """Drops a deleted group's or topic's positions, so that a new one of that name starts afresh."""
-        gone = [key for key in self.committed if key.group == group or key.topic == topic]
+        self.forget_positions([key for key in self.committed if key.group == group or key.topic == topic])
+
+    def forget_positions(self, gone: Collection[Position]) -> None:
         for key in gone:
             del self.committed[key]
         if gone:

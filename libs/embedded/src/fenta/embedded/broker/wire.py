@@ -294,10 +294,39 @@ DELETE_TOPICS = Api(
     (throttle(1), Field("topics", [(NAME, ERROR)])),
 )  # fmt: skip
 
+DELETE_RECORDS = Api(
+    21, "delete_records", 0, 1,
+    (topics(INDEX, Field("offset", Int64)), TIMEOUT),
+    (throttle(0), topics(INDEX, Field("low_watermark", Int64, default=-1), ERROR)),
+)  # fmt: skip
+
 INIT_PRODUCER_ID = Api(
     22, "init_producer_id", 0, 1,
     (Field("transactional_id", STRING), TIMEOUT),
     (throttle(0), ERROR, Field("producer_id", Int64, default=-1), Field("producer_epoch", Int16, default=-1)),
+)  # fmt: skip
+
+ACL = (
+    Field("resource_type", Int8), Field("resource_name", STRING), Field("pattern_type", Int8, 1),
+    Field("principal", STRING), Field("host", STRING), Field("operation", Int8), Field("permission", Int8),
+)  # fmt: skip
+
+DESCRIBE_ACLS = Api(
+    29, "describe_acls", 1, 1,
+    ACL,
+    (throttle(0), ERROR, MESSAGE, Field("resources", [ACL])),
+)  # fmt: skip
+
+CREATE_ACLS = Api(
+    30, "create_acls", 1, 1,
+    (Field("creations", [ACL]),),
+    (throttle(0), Field("results", [(ERROR, MESSAGE)])),
+)  # fmt: skip
+
+DELETE_ACLS = Api(
+    31, "delete_acls", 1, 1,
+    (Field("filters", [ACL]),),
+    (throttle(0), Field("results", [(ERROR, MESSAGE, Field("matching", [(ERROR, MESSAGE, *ACL)]))])),
 )  # fmt: skip
 
 DESCRIBE_CONFIGS = Api(
@@ -352,13 +381,19 @@ DELETE_GROUPS = Api(
     (throttle(0), Field("results", [(GROUP, ERROR)])),
 )  # fmt: skip
 
+OFFSET_DELETE = Api(
+    47, "offset_delete", 0, 0,
+    (GROUP, topics(INDEX)),
+    (ERROR, throttle(0), topics(INDEX, ERROR)),
+)  # fmt: skip
+
 APIS = {
     api.key: api
     for api in (
         PRODUCE, FETCH, LIST_OFFSETS, METADATA, OFFSET_COMMIT, OFFSET_FETCH, FIND_COORDINATOR, JOIN_GROUP, HEARTBEAT,
         LEAVE_GROUP, SYNC_GROUP, DESCRIBE_GROUPS, LIST_GROUPS, API_VERSIONS, CREATE_TOPICS, DELETE_TOPICS,
-        INIT_PRODUCER_ID, DESCRIBE_CONFIGS, ALTER_CONFIGS, CREATE_PARTITIONS, DELETE_GROUPS,
-        INCREMENTAL_ALTER_CONFIGS,
+        DELETE_RECORDS, INIT_PRODUCER_ID, DESCRIBE_ACLS, CREATE_ACLS, DELETE_ACLS, DESCRIBE_CONFIGS, ALTER_CONFIGS,
+        CREATE_PARTITIONS, DELETE_GROUPS, INCREMENTAL_ALTER_CONFIGS, OFFSET_DELETE,
     )
 }  # fmt: skip
 

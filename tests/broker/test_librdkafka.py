@@ -1,4 +1,4 @@
-"""The embedded broker as librdkafka sees it: another implementation, other versions of each request."""
+"""A broker as librdkafka sees it: another implementation, other versions of each request."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,7 +20,7 @@ from confluent_kafka.admin import (
 @contextmanager
 def consuming(part: Any, topic: str, **options: Any) -> Iterator[Consumer]:
     settings = {
-        "bootstrap.servers": part.bootstrap,
+        "bootstrap.servers": part.servers,
         "auto.offset.reset": "earliest",
         "enable.auto.commit": False,
         "session.timeout.ms": 6000,
@@ -36,18 +36,20 @@ def consuming(part: Any, topic: str, **options: Any) -> Iterator[Consumer]:
 
 
 def administrator(part: Any) -> AdminClient:
-    return AdminClient({"bootstrap.servers": part.bootstrap})
+    return AdminClient({"bootstrap.servers": part.servers})
 
 
 def create(part: Any, name: str, partitions: int = 3, **config: str) -> None:
-    topic = NewTopic(name, partitions, 1, config={key.replace("_", "."): value for key, value in config.items()})
+    topic = NewTopic(
+        name, partitions, part.replication, config={key.replace("_", "."): value for key, value in config.items()}
+    )
     client = administrator(part)  # held, since a collected client forgets what it was asked
     client.create_topics([topic])[name].result(10)
 
 
 def send(part: Any, topic: str, values: list[bytes], **options: Any) -> list[Any]:
     reports: list[Any] = []
-    producer = Producer({"bootstrap.servers": part.bootstrap, "enable.idempotence": True, "linger.ms": 2, **options})
+    producer = Producer({"bootstrap.servers": part.servers, "enable.idempotence": True, "linger.ms": 2, **options})
     for value in values:
         producer.produce(topic, value, key=value, on_delivery=lambda error, record: reports.append(error or record))
     assert producer.flush(20) == 0
@@ -125,8 +127,8 @@ def _polled(consumer: Consumer) -> list[int]:
 
 
 def test_offsets_by_time_and_watermarks(broker: Any) -> None:
-    create(broker, "t", 1)
-    producer = Producer({"bootstrap.servers": broker.bootstrap})
+    create(broker, "t", 1, retention_ms="-1")  # records of 1970 are older than any retention
+    producer = Producer({"bootstrap.servers": broker.servers})
     for second in range(5):
         producer.produce("t", b"x", timestamp=1000 * (second + 1))
     assert producer.flush(10) == 0
