@@ -49,8 +49,9 @@ OVER_KAFKA := tests/chassis tests/broker tests/e2e tests/faults
 OVER_KAFKA_PART := tests/chassis/test_consumer.py tests/chassis/test_relay.py tests/chassis/test_faults.py tests/e2e/test_video_journey.py::test_a_brief_becomes_a_video_its_files_its_bill_and_its_news
 
 test-kafka: $(READY) ## Run the bus, end-to-end and fault tests on real Apache Kafka, one node and three; needs Java, Maven
-	FENTA_TEST_KAFKA=1 $(BIN)/python -m pytest $(OVER_KAFKA)
-	FENTA_TEST_KAFKA=3 $(BIN)/python -m pytest $(OVER_KAFKA)
+	$(BIN)/python -m pytest -m long tests/broker
+	FENTA_TEST_KAFKA=1 $(BIN)/python -m pytest -m "long or not long" $(OVER_KAFKA)
+	FENTA_TEST_KAFKA=3 $(BIN)/python -m pytest -m "long or not long" $(OVER_KAFKA)
 
 test-kafka-part: $(READY) ## The part of test-kafka that every change must pass: one node, two minutes
 	FENTA_TEST_KAFKA=1 $(BIN)/python -m pytest $(OVER_KAFKA_PART)

@@ -8,6 +8,8 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from tests.support.speech import until_known
+
 DEADLINE = 30
 
 
@@ -29,7 +31,9 @@ async def create(part: Any, name: str, partitions: int = 3, **options: Any) -> t
         )
         answer = await client.create_topics([topic], validate_only=validate)
         _, code, sentence = answer.topic_errors[0]
-        return code, sentence
+    if code == 0 and not validate:
+        await asyncio.to_thread(until_known, part.servers, name, partitions)
+    return code, sentence
 
 
 @asynccontextmanager

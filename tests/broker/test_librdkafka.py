@@ -16,6 +16,8 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
+from tests.support.speech import until_known
+
 
 @contextmanager
 def consuming(part: Any, topic: str, **options: Any) -> Iterator[Consumer]:
@@ -45,6 +47,7 @@ def create(part: Any, name: str, partitions: int = 3, **config: str) -> None:
     )
     client = administrator(part)  # held, since a collected client forgets what it was asked
     client.create_topics([topic])[name].result(10)
+    until_known(part.servers, name, partitions)
 
 
 def send(part: Any, topic: str, values: list[bytes], **options: Any) -> list[Any]:
@@ -138,7 +141,7 @@ def test_offsets_by_time_and_watermarks(broker: Any) -> None:
         assert consumer.get_watermark_offsets(TopicPartition("t", 0), timeout=10) == (0, 5)
 
 
-def test_the_administrator_sees_and_changes_settings(broker: Any) -> None:
+def test_the_administrator_sees_and_changes_settings(broker: Any, eventually: Callable[..., None]) -> None:
     create(broker, "t", 2, retention_ms="60000")
     client = administrator(broker)
     resource = ConfigResource(ResourceType.TOPIC, "t")
@@ -151,8 +154,9 @@ def test_the_administrator_sees_and_changes_settings(broker: Any) -> None:
         incremental_configs=[ConfigEntry("retention.ms", "90000", incremental_operation=AlterConfigOpType.SET)],
     )
     client.incremental_alter_configs([change])[change].result(10)
-    assert client.describe_configs([resource])[resource].result(10)["retention.ms"].value == "90000"
+    eventually(lambda: client.describe_configs([resource])[resource].result(10)["retention.ms"].value == "90000")
     client.create_partitions([NewPartitions("t", 5)])["t"].result(10)
+    until_known(broker.servers, "t", 5)
     assert len(client.list_topics("t", 10).topics["t"].partitions) == 5
     with pytest.raises(KafkaException):
         client.create_partitions([NewPartitions("t", 3)])["t"].result(10)

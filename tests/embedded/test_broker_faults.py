@@ -17,48 +17,12 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from fenta.embedded.broker import wire
 
-ROUNDS = 3
-
 
 async def create(part: Any, name: str, partitions: int) -> None:
     client = AIOKafkaAdminClient(bootstrap_servers=part.servers)
     await client.start()
     await client.create_topics([NewTopic(name, partitions, 1)])
     await client.close()
-
-
-async def test_kill_9_under_load_loses_nothing_acknowledged_and_stores_it_once(broker: Any) -> None:
-    await create(broker, "load", 3)
-    producer = AIOKafkaProducer(
-        bootstrap_servers=broker.servers, acks="all", enable_idempotence=True, request_timeout_ms=2000, linger_ms=1
-    )
-    await producer.start()
-    acknowledged: list[bytes] = []
-    enough = asyncio.Event()
-
-    async def send_all() -> None:
-        number = 0
-        while not enough.is_set():
-            values = [b"%d" % n for n in range(number, number + 50)]
-            number += 50
-            await asyncio.gather(*[await producer.send("load", value, key=value) for value in values])
-            acknowledged.extend(values)
-
-    sending = asyncio.create_task(send_all())
-    for round_number in range(1, ROUNDS + 1):
-        await until(lambda: len(acknowledged) >= 1000 * round_number)  # noqa: B023
-        broker.kill()
-        broker.start()
-    enough.set()
-    await sending
-    await producer.stop()
-    assert await stored(broker, "load", len(acknowledged)) == sorted(acknowledged)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
-        while not condition():  # noqa: ASYNC110  the condition is another side's progress
-            await asyncio.sleep(0.01)
 
 
 async def stored(part: Any, topic: str, count: int) -> list[bytes]:

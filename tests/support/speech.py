@@ -82,9 +82,14 @@ def make_topic(servers: str, name: str, partitions: int = 1, replication: int = 
     with speaking(servers.split(",", maxsplit=1)[0]) as connection:
         answer = connection.ask(wire.CREATE_TOPICS, 2, {"topics": [topic], "timeout_ms": 30_000})
     assert answer["topics"][0]["error_code"] == 0, answer
+    until_known(servers, name, partitions)
+
+
+def until_known(servers: str, topic: str, partitions: int) -> None:
+    """A cluster answers that a topic is made before every node has heard of it."""
     for number in range(partitions):
         for address in servers.split(","):
-            _eventually(lambda address=address, number=number: _leader(address, name, number))
+            _eventually(lambda address=address, number=number: _leader(address, topic, number))
 
 
 def _eventually(look: Callable[[], str | None], seconds: float = 30) -> str:

@@ -25,6 +25,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--auto-create-topics", action="store_true")
     parser.add_argument("--partitions", type=int, default=BrokerSettings.default_partitions)
     parser.add_argument("--housekeeping-seconds", type=float, default=BrokerSettings.housekeeping_seconds)
+    parser.add_argument("--silence-seconds", type=float, default=BrokerSettings.silence_seconds)
     return parser.parse_args(arguments)
 
 
@@ -48,6 +49,7 @@ def main() -> None:
         auto_create_topics=options.auto_create_topics,
         default_partitions=options.partitions,
         housekeeping_seconds=options.housekeeping_seconds,
+        silence_seconds=options.silence_seconds,
     )
     try:
         asyncio.run(serve(State(options.data_dir, settings), options.port))

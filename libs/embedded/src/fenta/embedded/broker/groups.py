@@ -294,6 +294,10 @@ class Group:
         oldest = time.monotonic() - UNUSED_ID_SECONDS
         self.handed_out = {key: since for key, since in self.handed_out.items() if since > oldest}
 
+    def is_abandoned(self) -> bool:
+        """Nobody is in it, and nobody was given an id; its positions are kept elsewhere."""
+        return not self.members and not self.handed_out
+
     def forgive(self, seconds: float) -> None:
         """The broker itself stood still for so long; no member could be heard."""
         for member in self.members.values():

@@ -25,6 +25,10 @@ EARLIEST_OFFSET = -2
 DEFAULT_COUNT = -1
 SOURCE_TOPIC, SOURCE_DEFAULT = 1, 5
 SET, RESET = 0, 1
+# As Kafka's fetch.max.bytes: one answer must fit into memory, whatever its reader can take.
+MOST_FETCHED_BYTES = 55 << 20
+# A reader that is gone is noticed when it is answered.
+LONGEST_WAIT_SECONDS = 60.0
 
 
 class Call(NamedTuple):
@@ -256,7 +260,7 @@ def _refuse(code: Code) -> Callable[[str, Message], Message]:
 
 async def fetch(call: Call) -> Message:
     """Waits, at most as long as the client wishes, until there is something to tell."""
-    deadline = time.monotonic() + call.body["max_wait_ms"] / 1000
+    deadline = time.monotonic() + min(call.body["max_wait_ms"] / 1000, LONGEST_WAIT_SECONDS)
     news = asyncio.Event()
     with ExitStack() as stack:
         _watch(call, news, stack)
@@ -288,7 +292,7 @@ async def _wait(news: asyncio.Event, seconds: float) -> None:
 
 def _read_all(call: Call) -> tuple[Message, int]:
     """The answer, and how many bytes it tells; an error tells as much as anybody waits for."""
-    room = call.body["max_bytes"]
+    room = min(call.body["max_bytes"], MOST_FETCHED_BYTES)
     told = 0
 
     def read(name: str, entry: Message) -> Message:

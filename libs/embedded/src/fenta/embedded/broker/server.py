@@ -60,21 +60,23 @@ class Server:
             while True:
                 frame = await self._read_frame(reader)
                 await self._answer(wire.decode_request(frame), writer, peer)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass  # The client is gone.
+        except (asyncio.IncompleteReadError, ConnectionError, TimeoutError):
+            pass  # The client is gone, or might as well be.
         except wire.BadRequest as error:
             log.warning("closing the connection of %s: %s", peer, error)
         finally:
             writer.close()
 
     async def _read_frame(self, reader: asyncio.StreamReader) -> bytes:
-        (length,) = struct.unpack(">i", await reader.readexactly(4))
-        if not 0 < length <= self.state.settings.longest_frame_bytes:
-            raise wire.BadRequest(f"a frame of {length} bytes")
-        return await reader.readexactly(length)
+        async with asyncio.timeout(self.state.settings.silence_seconds):
+            (length,) = struct.unpack(">i", await reader.readexactly(4))
+            if not 0 < length <= self.state.settings.longest_frame_bytes:
+                raise wire.BadRequest(f"a frame of {length} bytes")
+            return await reader.readexactly(length)
 
     async def _answer(self, request: wire.Request, writer: asyncio.StreamWriter, peer: str) -> None:
         body = await HANDLERS[request.api.key](Call(self.state, request, self.address, peer))
         if body is not None:
             writer.write(wire.encode_answer(request, body))
-            await writer.drain()
+            async with asyncio.timeout(self.state.settings.silence_seconds):
+                await writer.drain()

@@ -30,6 +30,8 @@ class BrokerSettings:
     default_partitions: int = 3
     longest_frame_bytes: int = 64 << 20
     housekeeping_seconds: float = 30.0
+    # As Kafka's connections.max.idle.ms: whoever vanished without a word does not hold a connection for ever.
+    silence_seconds: float = 600.0
 
 
 class State:
@@ -105,6 +107,8 @@ class State:
                 if late > 1:
                     group.forgive(late)
                 group.expire()
+                if group.is_abandoned():
+                    del self.groups[group.name]
 
     async def clean_regularly(self) -> None:
         while True:

@@ -39,6 +39,12 @@ class Field:
     since: int = 0
     until: int = LATEST
     default: Any = None
+    nullable: bool = False
+
+    @property
+    def refuses_null(self) -> bool:
+        """Texts and lists do unless the protocol says otherwise; absent bytes are empty bytes to us."""
+        return not self.nullable and (self.kind is STRING or isinstance(self.kind, list))
 
 
 class Struct:
@@ -49,12 +55,17 @@ class Struct:
         self.parts: list[tuple[str, Kind, Any]] = [
             (field.name, _kind(field.kind, version), _default(field)) for field in present
         ]
+        self.needed = [field.name for field in present if field.refuses_null]
 
     def encode(self, value: Mapping[str, Any]) -> bytes:
         return b"".join([kind.encode(value.get(name, default)) for name, kind, default in self.parts])
 
     def decode(self, data: BytesIO) -> Message:
-        return {name: kind.decode(data) for name, kind, _ in self.parts}
+        message = {name: kind.decode(data) for name, kind, _ in self.parts}
+        for name in self.needed:
+            if message[name] is None:
+                raise ValueError(f"{name} is null")
+        return message
 
 
 class List:
@@ -69,7 +80,12 @@ class List:
 
     def decode(self, data: BytesIO) -> list[Any] | None:
         length = Int32.decode(data)
-        return None if length < 0 else [self.kind.decode(data) for _ in range(length)]
+        if length < 0:
+            return None
+        entries = [self.kind.decode(data) for _ in range(length)]
+        if None in entries:
+            raise ValueError("an entry is null")
+        return entries
 
 
 def _kind(declared: Any, version: int) -> Any:
@@ -100,7 +116,14 @@ class Api(NamedTuple):
 
 THROTTLE = "throttle_time_ms"
 ERROR = Field("error_code", Int16)
-MESSAGE = Field("error_message", STRING)
+
+
+def optional(name: str, since: int = 0) -> Field:
+    """A text that may be null."""
+    return Field(name, STRING, since, nullable=True)
+
+
+MESSAGE = optional("error_message")
 NAME = Field("name", STRING)
 INDEX = Field("index", Int32)
 GROUP = Field("group_id", STRING)
@@ -110,7 +133,7 @@ TIMEOUT = Field("timeout_ms", Int32)
 
 
 def instance(since: int) -> Field:
-    return Field("group_instance_id", STRING, since)
+    return optional("group_instance_id", since)
 
 
 def throttle(since: int) -> Field:
@@ -123,7 +146,7 @@ def topics(*partition: Field, name: str = "topics") -> Field:
 
 PRODUCE = Api(
     0, "produce", 3, 7,
-    (Field("transactional_id", STRING), Field("acks", Int16), TIMEOUT, topics(INDEX, Field("records", Bytes))),
+    (optional("transactional_id"), Field("acks", Int16), TIMEOUT, topics(INDEX, Field("records", Bytes))),
     (
         topics(
             INDEX, ERROR, Field("base_offset", Int64), Field("log_append_time_ms", Int64, default=-1),
@@ -149,7 +172,9 @@ FETCH = Api(
         topics(
             INDEX, ERROR, Field("high_watermark", Int64), Field("last_stable_offset", Int64, 4),
             Field("log_start_offset", Int64, 5),
-            Field("aborted_transactions", [(Field("producer_id", Int64), Field("first_offset", Int64))], 4),
+            Field(
+                "aborted_transactions", [(Field("producer_id", Int64), Field("first_offset", Int64))], 4, nullable=True
+            ),
             Field("preferred_read_replica", Int32, 11, default=-1), Field("records", Bytes, default=b""),
         ),
     ),
@@ -163,13 +188,13 @@ LIST_OFFSETS = Api(
 
 METADATA = Api(
     3, "metadata", 0, 5,
-    (Field("topics", [STRING]), Field("allow_auto_topic_creation", Boolean, 4)),
+    (Field("topics", [STRING], nullable=True), Field("allow_auto_topic_creation", Boolean, 4)),
     (
         throttle(3),
         Field("brokers", [(
-            Field("node_id", Int32), Field("host", STRING), Field("port", Int32), Field("rack", STRING, 1),
+            Field("node_id", Int32), Field("host", STRING), Field("port", Int32), optional("rack", 1),
         )]),
-        Field("cluster_id", STRING, 2), Field("controller_id", Int32, 1),
+        optional("cluster_id", 2), Field("controller_id", Int32, 1),
         Field("topics", [(
             ERROR, NAME, Field("is_internal", Boolean, 1),
             Field("partitions", [(
@@ -184,19 +209,19 @@ OFFSET_COMMIT = Api(
     8, "offset_commit", 2, 7,
     (
         GROUP, GENERATION, MEMBER, instance(7), Field("retention_time_ms", Int64, 2, 4),
-        topics(INDEX, Field("offset", Int64), Field("leader_epoch", Int32, 6), Field("metadata", STRING)),
+        topics(INDEX, Field("offset", Int64), Field("leader_epoch", Int32, 6), optional("metadata")),
     ),
     (throttle(3), topics(INDEX, ERROR)),
 )  # fmt: skip
 
 OFFSET_FETCH = Api(
     9, "offset_fetch", 1, 5,
-    (GROUP, Field("topics", [(NAME, Field("partitions", [Int32]))])),
+    (GROUP, Field("topics", [(NAME, Field("partitions", [Int32]))], nullable=True)),
     (
         throttle(3),
         topics(
             INDEX, Field("offset", Int64, default=-1), Field("leader_epoch", Int32, 5, default=-1),
-            Field("metadata", STRING), ERROR,
+            optional("metadata"), ERROR,
         ),
         Field("error_code", Int16, 2),
     ),
@@ -206,7 +231,7 @@ FIND_COORDINATOR = Api(
     10, "find_coordinator", 0, 2,
     (Field("key", STRING), Field("key_type", Int8, 1)),
     (
-        throttle(1), ERROR, Field("error_message", STRING, 1), Field("node_id", Int32), Field("host", STRING),
+        throttle(1), ERROR, optional("error_message", 1), Field("node_id", Int32), Field("host", STRING),
         Field("port", Int32),
     ),
 )  # fmt: skip
@@ -274,7 +299,7 @@ API_VERSIONS = Api(
     ),
 )  # fmt: skip
 
-CONFIGS = Field("configs", [(NAME, Field("value", STRING))])
+CONFIGS = Field("configs", [(NAME, optional("value"))])
 
 CREATE_TOPICS = Api(
     19, "create_topics", 0, 4,
@@ -285,7 +310,7 @@ CREATE_TOPICS = Api(
         )]),
         TIMEOUT, Field("validate_only", Boolean, 1),
     ),
-    (throttle(2), Field("topics", [(NAME, ERROR, Field("error_message", STRING, 1))])),
+    (throttle(2), Field("topics", [(NAME, ERROR, optional("error_message", 1))])),
 )  # fmt: skip
 
 DELETE_TOPICS = Api(
@@ -302,13 +327,13 @@ DELETE_RECORDS = Api(
 
 INIT_PRODUCER_ID = Api(
     22, "init_producer_id", 0, 1,
-    (Field("transactional_id", STRING), TIMEOUT),
+    (optional("transactional_id"), TIMEOUT),
     (throttle(0), ERROR, Field("producer_id", Int64, default=-1), Field("producer_epoch", Int16, default=-1)),
 )  # fmt: skip
 
 ACL = (
-    Field("resource_type", Int8), Field("resource_name", STRING), Field("pattern_type", Int8, 1),
-    Field("principal", STRING), Field("host", STRING), Field("operation", Int8), Field("permission", Int8),
+    Field("resource_type", Int8), optional("resource_name"), Field("pattern_type", Int8, 1),
+    optional("principal"), optional("host"), Field("operation", Int8), Field("permission", Int8),
 )  # fmt: skip
 
 DESCRIBE_ACLS = Api(
@@ -332,7 +357,7 @@ DELETE_ACLS = Api(
 DESCRIBE_CONFIGS = Api(
     32, "describe_configs", 0, 2,
     (
-        Field("resources", [(Field("type", Int8), NAME, Field("keys", [STRING]))]),
+        Field("resources", [(Field("type", Int8), NAME, Field("keys", [STRING], nullable=True))]),
         Field("include_synonyms", Boolean, 1),
     ),
     (
@@ -340,9 +365,9 @@ DESCRIBE_CONFIGS = Api(
         Field("results", [(
             ERROR, MESSAGE, Field("type", Int8), NAME,
             Field("configs", [(
-                NAME, Field("value", STRING), Field("read_only", Boolean), Field("is_default", Boolean, 0, 0),
+                NAME, optional("value"), Field("read_only", Boolean), Field("is_default", Boolean, 0, 0),
                 Field("source", Int8, 1), Field("is_sensitive", Boolean),
-                Field("synonyms", [(NAME, Field("value", STRING), Field("source", Int8))], 1),
+                Field("synonyms", [(NAME, optional("value"), Field("source", Int8))], 1),
             )]),
         )]),
     ),
@@ -357,7 +382,7 @@ ALTER_CONFIGS = Api(
 CREATE_PARTITIONS = Api(
     37, "create_partitions", 0, 1,
     (
-        Field("topics", [(NAME, Field("count", Int32), Field("assignments", [[Int32]]))]),
+        Field("topics", [(NAME, Field("count", Int32), Field("assignments", [[Int32]], nullable=True))]),
         TIMEOUT, Field("validate_only", Boolean),
     ),
     (throttle(0), Field("results", [(NAME, ERROR, MESSAGE)])),
@@ -368,7 +393,7 @@ INCREMENTAL_ALTER_CONFIGS = Api(
     (
         Field("resources", [(
             Field("type", Int8), NAME,
-            Field("configs", [(NAME, Field("operation", Int8), Field("value", STRING))]),
+            Field("configs", [(NAME, Field("operation", Int8), optional("value"))]),
         )]),
         Field("validate_only", Boolean),
     ),

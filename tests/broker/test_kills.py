@@ -1,0 +1,47 @@
+"""A broker killed again and again while it is written to: all it acknowledged is there, once, and nothing else."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from aiokafka import TopicPartition
+
+from tests.broker.clients import consuming, create, producing, read
+
+PARTITIONS = 3
+
+
+@pytest.mark.parametrize(
+    ("broker", "kills"),
+    [("embedded", 20), ("real", 3), pytest.param("real", 20, marks=pytest.mark.long)],
+    indirect=["broker"],
+)
+async def test_kill_9_under_load_loses_nothing_and_invents_nothing(broker: Any, kills: int) -> None:
+    await create(broker, "load", PARTITIONS)
+    acknowledged: list[bytes] = []
+    enough = asyncio.Event()
+
+    async def send_all() -> None:
+        async with producing(broker, request_timeout_ms=2000, linger_ms=1) as producer:
+            while not enough.is_set():
+                first = len(acknowledged)
+                values = [b"%d" % number for number in range(first, first + 50)]
+                await asyncio.gather(*[await producer.send("load", value, key=value) for value in values])
+                acknowledged.extend(values)
+
+    sending = asyncio.create_task(send_all())
+    for _ in range(kills):
+        before = len(acknowledged)
+        while len(acknowledged) < before + 500:
+            await asyncio.sleep(0.01)
+            assert not sending.done()
+        await asyncio.to_thread(broker.kill)
+        await asyncio.to_thread(broker.start)
+    enough.set()
+    await sending
+
+    async with consuming(broker, "load") as consumer:
+        found = [record.value for record in await read(consumer, len(acknowledged))]
+        ends = await consumer.end_offsets([TopicPartition("load", number) for number in range(PARTITIONS)])
+    assert sorted(found) == sorted(acknowledged)
+    assert sum(ends.values()) == len(acknowledged), "nothing is stored twice"
