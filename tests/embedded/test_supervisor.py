@@ -237,6 +237,7 @@ def test_real_parts_are_used_when_the_caller_names_them(stack: Stack, tmp_path: 
         "S3_ENDPOINT_URL": stack.addresses.s3_endpoint,
         "AWS_ACCESS_KEY_ID": "of the caller",
         "KAFKA_REPLICATION_FACTOR": "1",
+        "KAFKA_PARTITIONS_MAX": "3",
     }
     # Roles belong to the server, so the two stacks must agree on the passwords.
     (tmp_path / "secrets.json").write_text((stack.home.path / "secrets.json").read_text())

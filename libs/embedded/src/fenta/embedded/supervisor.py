@@ -199,13 +199,15 @@ class Stack:
         migrate_all(self.addresses.database_url, self.home.secrets["database_passwords"])
 
     def _create_topics(self, parts: Mapping[str, Program]) -> None:
-        from .topics import create_all  # noqa: PLC0415  so is aiokafka
+        from .topics import apply_all  # noqa: PLC0415  so is aiokafka
 
         if BROKER in parts:
             self._keeper.wait_ready(parts[BROKER], seconds=READY_SECONDS)
         limit = self._caller.get("KAFKA_PARTITIONS_MAX") or (str(LOCAL_PARTITIONS_MAX) if BROKER in parts else "")
         replication = self._caller.get("KAFKA_REPLICATION_FACTOR") or ("1" if BROKER in parts else "3")
-        create_all(self.kafka, partitions_max=int(limit) if limit else None, replication=int(replication))
+        applied = apply_all(self.kafka, partitions_max=int(limit) if limit else None, replication=int(replication))
+        for sentence in (*applied.changed, *applied.impossible):
+            self._tell(f"Topic {sentence}")
 
     def _start_services(self) -> None:
         programs = [self._service_program(service) for service in self.services]

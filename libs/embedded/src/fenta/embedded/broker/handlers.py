@@ -114,6 +114,8 @@ async def create_topics(call: Call) -> Message:
     only_check = call.body.get("validate_only", False)
 
     def create(entry: Message) -> None:
+        # That it is there already is told first, as Kafka does, so that asking again with other numbers is harmless.
+        call.state.topics.check_name(entry["name"])
         partitions = _asked_partitions(call.state, entry)
         make = call.state.topics.check_new if only_check else call.state.topics.create
         make(entry["name"], partitions, _values(entry["configs"]))

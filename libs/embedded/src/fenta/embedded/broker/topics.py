@@ -83,12 +83,16 @@ class Topics:
             raise Refused(Code.UNKNOWN_TOPIC_OR_PARTITION)
         return topic.logs[partition]
 
-    def check_new(self, name: str, partitions: int, configs: Mapping[str, str | None]) -> TopicSettings:
-        """What a topic of that kind would be set to; Refused if it cannot be made."""
+    def check_name(self, name: str) -> None:
+        """Refused if no topic can be made under that name, however it is asked for."""
         if not LEGAL_NAME.match(name):
             raise Refused(Code.INVALID_TOPIC, "a topic name is 1 to 249 letters, digits, dots, dashes, underscores")
         if name in self.by_name:
             raise Refused(Code.TOPIC_ALREADY_EXISTS, f"topic {name} exists")
+
+    def check_new(self, name: str, partitions: int, configs: Mapping[str, str | None]) -> TopicSettings:
+        """What a topic of that kind would be set to; Refused if it cannot be made."""
+        self.check_name(name)
         if not 1 <= partitions <= MOST_PARTITIONS:
             raise Refused(Code.INVALID_PARTITIONS, f"a topic has 1 to {MOST_PARTITIONS} partitions")
         return TopicSettings().changed(configs)

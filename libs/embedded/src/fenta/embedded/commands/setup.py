@@ -59,8 +59,8 @@ def _migrate_embedded(folder: Path, passwords: dict[str, str]) -> None:
 
 @topics.command()
 def apply() -> None:
-    """Create what is missing in the cluster of $KAFKA_BOOTSTRAP_SERVERS; existing topics are left as they are."""
-    from fenta.embedded.topics import TopicsRefused, create_all
+    """Bring the cluster of $KAFKA_BOOTSTRAP_SERVERS to the topic table, and say what Kafka cannot change."""
+    from fenta.embedded.topics import TopicsRefused, apply_all
 
     bootstrap = os.environ.get("KAFKA_BOOTSTRAP_SERVERS")
     if not bootstrap:
@@ -68,5 +68,9 @@ def apply() -> None:
     limit = os.environ.get("KAFKA_PARTITIONS_MAX")
     replication = int(os.environ.get("KAFKA_REPLICATION_FACTOR") or 3)
     with failing_plainly(TopicsRefused):
-        made = create_all(bootstrap, partitions_max=int(limit) if limit else None, replication=replication)
-    console.print(f"{len(made)} topics created." if made else "All topics are there.")
+        applied = apply_all(bootstrap, partitions_max=int(limit) if limit else None, replication=replication)
+    console.print(f"{len(applied.created)} topics created." if applied.created else "All topics are there.")
+    for sentence in applied.changed:
+        console.print(f"Changed: {sentence}.")
+    for sentence in applied.impossible:
+        console.print(f"[yellow]Not changed: {sentence}[/yellow]")
