@@ -24,8 +24,8 @@ setup: $(READY) ## Install everything into .venv, from hashes
 demo: $(READY) ## Start the whole system, make a video into demo/, stop it again
 	@$(BIN)/fenta demo --out demo
 
-up: $(READY) ## Run the system here until Ctrl-C; state in .fenta/
-	@$(BIN)/fenta up
+up: $(READY) ## Run the system here until Ctrl-C; state in .fenta/. KAFKA=host:port takes that Kafka
+	@$(if $(KAFKA),KAFKA_BOOTSTRAP_SERVERS='$(KAFKA)' )$(BIN)/fenta up
 
 test: $(READY) ## Run all tests on real parts started for them; 85 % of the lines must be run
 	$(BIN)/python -m coverage erase

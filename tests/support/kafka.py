@@ -6,14 +6,11 @@ import os
 import re
 import shutil
 import signal
-import socket
-import struct
 import subprocess
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -22,7 +19,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from fenta.embedded.processes import HOST, end, free_port, launch
-from tests.support.speech import remove_members
+from tests.support.speech import brokers, remove_members
 
 # The newest release of which every part is published.
 VERSION = "4.3.1"
@@ -104,14 +101,6 @@ class Node:
     def send(self, number: signal.Signals) -> None:
         if self.process is not None and self.alive:
             self.process.send_signal(number)
-
-    def brokers(self) -> int:
-        """How many brokers this node knows; 0 while it does not answer."""
-        with suppress(OSError, struct.error), socket.create_connection((HOST, self.port), 2) as connection:
-            # Metadata, version 1, about no topic; the third number of the answer counts brokers.
-            connection.sendall(struct.pack(">ihhihi", 14, 3, 1, 1, -1, 0))
-            return int(struct.unpack(">iii", connection.makefile("rb").read(12))[2])
-        return 0
 
 
 class RealKafka:
@@ -210,10 +199,10 @@ def _properties(node: Node, voters: str, replicas: int) -> str:
     )
 
 
-def _wait_ready(node: Node, brokers: int) -> None:
+def _wait_ready(node: Node, count: int) -> None:
     """A connection alone is too early: the node must know its cluster."""
     deadline = time.monotonic() + READY_SECONDS
-    while node.brokers() < brokers:
+    while brokers(f"{HOST}:{node.port}") < count:
         if not node.alive or time.monotonic() > deadline:
             raise AssertionError(f"Kafka does not come up: {node.log.read_text()[-3000:]}")
         time.sleep(0.05)

@@ -4,7 +4,7 @@ import socket
 import struct
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from typing import Any
 
@@ -60,6 +60,13 @@ def speaking(address: str) -> Iterator[Connection]:
     host, _, port = address.partition(":")
     with socket.create_connection((host, int(port)), timeout=ANSWER_SECONDS) as opened:
         yield Connection(opened)
+
+
+def brokers(address: str) -> int:
+    """How many brokers the node there knows; 0 while it does not answer."""
+    with suppress(OSError, AssertionError, ValueError, struct.error), speaking(address) as connection:
+        return len(connection.ask(wire.METADATA, 1, {"topics": []})["brokers"])
+    return 0
 
 
 def remove_members(servers: str, group: str, members: list[tuple[str, str | None]]) -> None:

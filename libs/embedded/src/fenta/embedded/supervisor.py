@@ -204,8 +204,12 @@ class Stack:
         if BROKER in parts:
             self._keeper.wait_ready(parts[BROKER], seconds=READY_SECONDS)
         limit = self._caller.get("KAFKA_PARTITIONS_MAX") or (str(LOCAL_PARTITIONS_MAX) if BROKER in parts else "")
-        replication = self._caller.get("KAFKA_REPLICATION_FACTOR") or ("1" if BROKER in parts else "3")
-        applied = apply_all(self.kafka, partitions_max=int(limit) if limit else None, replication=int(replication))
+        replication = self._caller.get("KAFKA_REPLICATION_FACTOR")
+        applied = apply_all(
+            self.kafka,
+            partitions_max=int(limit) if limit else None,
+            replication=int(replication) if replication else None,
+        )
         for sentence in (*applied.changed, *applied.impossible):
             self._tell(f"Topic {sentence}")
 

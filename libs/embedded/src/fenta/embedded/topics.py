@@ -14,6 +14,7 @@ from fenta.contracts.topics import Topic, all_topics
 
 ALREADY_EXISTS = 36
 RETENTION = "retention.ms"
+MOST_REPLICAS = 3
 # A setting that somebody made for this one topic, as opposed to a default.
 OWN_SETTING = 1
 
@@ -69,12 +70,16 @@ async def create_topics(bootstrap: str, *, partitions_max: int | None, replicati
 
 
 async def apply_topics(
-    bootstrap: str, *, partitions_max: int | None, replication: int, topics: Iterable[Topic] | None = None
+    bootstrap: str, *, partitions_max: int | None, replication: int | None, topics: Iterable[Topic] | None = None
 ) -> Applied:
-    """Makes what is missing, and changes what differs from the table where Kafka can change it."""
+    """Makes what is missing, and changes what differs from the table where Kafka can change it.
+
+    Without a number of replicas there will be one on each broker, three at most.
+    """
     table = all_topics() if topics is None else topics
-    wanted = wishes(table, partitions_max=partitions_max, replication=replication)
     async with _administrator(bootstrap) as client:
+        replicas = replication or min(MOST_REPLICAS, len((await client.describe_cluster())["brokers"]))
+        wanted = wishes(table, partitions_max=partitions_max, replication=replicas)
         created = await _create(client, wanted)
         existing = [wish for wish in wanted if wish.name not in created]
         found = await _find(client, [wish.name for wish in existing])
@@ -83,7 +88,7 @@ async def apply_topics(
         return Applied(created, changed, [sentence for pair in pairs for sentence in _impossible(*pair)])
 
 
-def apply_all(bootstrap: str, *, partitions_max: int | None, replication: int) -> Applied:
+def apply_all(bootstrap: str, *, partitions_max: int | None, replication: int | None) -> Applied:
     """For callers without an event loop."""
     return asyncio.run(apply_topics(bootstrap, partitions_max=partitions_max, replication=replication))
 
