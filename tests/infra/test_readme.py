@@ -98,7 +98,7 @@ def test_the_tour_needs_curl_and_nothing_else() -> None:
 
 
 def test_every_command_of_make_and_fenta_exists() -> None:
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M))
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
     assert set(re.findall(r"^make ([a-z]+)", README, re.M)) <= targets
     commands = "".join(path.read_text() for path in ROOT.glob("libs/embedded/src/fenta/embedded/commands/*.py"))
     assert all(f"def {name}(" in commands for name in re.findall(r"fenta ([a-z]+) ", README.split("## Five")[0]))
