@@ -46,7 +46,9 @@ test-outage: $(READY) ## Kafka away for OUTAGE_SECONDS, then Postgres; 25 min
 
 # What runs unchanged against the real thing: everything that speaks over Kafka.
 OVER_KAFKA := tests/chassis tests/broker tests/e2e tests/faults
-OVER_KAFKA_PART := tests/chassis/test_consumer.py tests/chassis/test_relay.py tests/chassis/test_faults.py tests/e2e/test_video_journey.py::test_a_brief_becomes_a_video_its_files_its_bill_and_its_news
+OVER_KAFKA_PART := $(addprefix tests/chassis/test_,consumer.py relay.py faults.py) \
+  $(addprefix tests/broker/test_,protocol.py topics.py up.py) \
+  tests/e2e/test_video_journey.py::test_a_brief_becomes_a_video_its_files_its_bill_and_its_news
 
 test-kafka: $(READY) ## Run the bus, end-to-end and fault tests on real Apache Kafka, one node and three; needs Java, Maven
 	$(BIN)/python -m pytest -m long tests/broker

@@ -160,8 +160,9 @@ def own_broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[AnyBr
 def open_stack(request: pytest.FixtureRequest) -> OpenStack:
     """Makes a whole stack, on a real Kafka where that was asked for: only KAFKA_BOOTSTRAP_SERVERS differs."""
     if nodes_asked():
-        return partial(StackOnKafka, kafka=request.getfixturevalue("real_kafka"))
-    return Stack
+        return partial(StackOnKafka, kafka=request.getfixturevalue("real_kafka"), gateway_port=0)
+    # On any port, so that a stack that somebody runs beside the tests does not matter.
+    return partial(Stack, gateway_port=0)
 
 
 async def until(condition: Callable[[], Awaitable[Any]], *, seconds: float = 30) -> Any:

@@ -1,31 +1,17 @@
-"""One suite for both brokers: each test runs against the embedded one and against a real Apache Kafka."""
+"""One suite for both brokers: the embedded one in `make test`, a real Apache Kafka in `make test-kafka`."""
 
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
 from tests.conftest import AnyBroker
-from tests.support.broker import BrokerProcess
-from tests.support.kafka import nodes_asked
-
-BROKERS = ("real",) if nodes_asked() else ("embedded", "real")
 
 
-@pytest.fixture(params=BROKERS)
-def broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[AnyBroker]:
+@pytest.fixture
+def broker(own_broker: AnyBroker) -> AnyBroker:
     """Without topics and groups; it may be killed."""
-    if request.param == "real":
-        cluster = request.getfixturevalue("real_kafka")
-        cluster.start()
-        yield cluster
-        cluster.wipe()
-        return
-    process = BrokerProcess(tmp_path / "broker")
-    process.start()
-    yield process
-    process.stop()
+    return own_broker
 
 
 @pytest.fixture

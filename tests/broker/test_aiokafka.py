@@ -1,6 +1,7 @@
 """A broker as aiokafka sees it: topics, records, times, groups, commits."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
@@ -108,6 +109,16 @@ async def test_a_record_that_is_too_large_leaves_the_producer_usable(broker: Any
         assert (await producer.send_and_wait("small", b"x" * 500)).offset == 0
 
 
+async def test_the_largest_record_of_an_ordinary_topic_passes(broker: Any) -> None:
+    await create(broker, "large", 1)
+    value = b"x" * ((1 << 20) - 100)
+    async with producing(broker, max_request_size=1 << 21) as producer, consuming(broker, "large") as consumer:
+        await producer.send_and_wait("large", value)
+        assert [record.value for record in await read(consumer, 1)] == [value]
+        with pytest.raises(MessageSizeTooLargeError):
+            await producer.send_and_wait("large", value + b"x" * 200)
+
+
 async def test_offsets_are_found_by_time(broker: Any) -> None:
     await create(broker, "timed", 1, configs=KEPT)
     partition = TopicPartition("timed", 0)
@@ -121,16 +132,17 @@ async def test_offsets_are_found_by_time(broker: Any) -> None:
         assert await consumer.end_offsets([partition]) == {partition: 5}
 
 
-async def test_a_group_shares_partitions_and_takes_over_when_one_leaves(broker: Any) -> None:
-    await create(broker, "shared")
-    async with consuming(broker, "shared", group_id="team") as first:
-        await assigned(first, counts=[3])
-        async with consuming(broker, "shared", group_id="team") as second:
-            await assigned(first, second, counts=[1, 2])
-            async with consuming(broker, "shared", group_id="team") as third:
-                await assigned(first, second, third, counts=[1, 1, 1])
-            await assigned(first, second, counts=[1, 2])
-        await assigned(first, counts=[3])
+async def test_a_group_of_one_to_four_shares_partitions_and_takes_over_when_one_leaves(broker: Any) -> None:
+    await create(broker, "shared", 4)
+    counts = {1: [4], 2: [2, 2], 3: [1, 1, 2], 4: [1, 1, 1, 1]}
+    async with AsyncExitStack() as stack:
+        members = []
+        for size in (1, 2, 3, 4):
+            members.append(await stack.enter_async_context(consuming(broker, "shared", group_id="team")))
+            await assigned(*members, counts=counts[size])
+        while len(members) > 1:
+            await members.pop().stop()
+            await assigned(*members, counts=counts[len(members)])
 
 
 async def test_a_group_reads_everything_once(broker: Any) -> None:

@@ -94,6 +94,7 @@ def test_the_group_tool_shows_resets_and_deletes(broker: Any, tool: Tool, judge:
     assert "g" not in tool("consumer.group.ConsumerGroupCommand", "--list").split()
 
 
+@pytest.mark.long
 def test_speed_and_offsets_are_measured(broker: Any, tool: Tool, tmp_path: Path) -> None:
     make_topic(broker.servers, "t", 3, broker.replication)
     sent = ("--num-records", "5000", "--record-size", "1024", "--throughput", "-1", "--command-property", "acks=all")
@@ -144,6 +145,7 @@ def test_all_that_is_acknowledged_is_read_although_the_broker_is_killed(
     assert sum(map(int, offsets)) == 2000, "each is stored once"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("strategy", [COOPERATIVE, "org.apache.kafka.clients.consumer.RangeAssignor"])
 def test_a_killed_member_is_replaced_and_nothing_is_lost(
     broker: Any, judge: Judges, eventually: Eventually, strategy: str

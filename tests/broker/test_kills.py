@@ -3,20 +3,15 @@
 import asyncio
 from typing import Any
 
-import pytest
 from aiokafka import TopicPartition
 
 from tests.broker.clients import consuming, create, producing, read
 
 PARTITIONS = 3
+KILLS = 20
 
 
-@pytest.mark.parametrize(
-    ("broker", "kills"),
-    [("embedded", 20), ("real", 3), pytest.param("real", 20, marks=pytest.mark.long)],
-    indirect=["broker"],
-)
-async def test_kill_9_under_load_loses_nothing_and_invents_nothing(broker: Any, kills: int) -> None:
+async def test_kill_9_under_load_loses_nothing_and_invents_nothing(broker: Any) -> None:
     await create(broker, "load", PARTITIONS)
     acknowledged: list[bytes] = []
     enough = asyncio.Event()
@@ -30,7 +25,7 @@ async def test_kill_9_under_load_loses_nothing_and_invents_nothing(broker: Any, 
                 acknowledged.extend(values)
 
     sending = asyncio.create_task(send_all())
-    for _ in range(kills):
+    for _ in range(KILLS):
         before = len(acknowledged)
         while len(acknowledged) < before + 500:
             await asyncio.sleep(0.01)

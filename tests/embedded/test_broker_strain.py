@@ -135,7 +135,7 @@ def test_what_is_announced_and_never_comes_takes_no_room(broker: Any) -> None:
 
 
 def test_a_silent_connection_is_closed(run_broker: RunBroker, eventually: Eventually) -> None:
-    broker = run_broker("--silence-seconds", "0.5")
+    broker = run_broker("--silence-seconds", "2")
     at_rest = files(broker)
     with crowd(broker, 20) as opened:
         for one in opened[:10]:
@@ -146,15 +146,15 @@ def test_a_silent_connection_is_closed(run_broker: RunBroker, eventually: Eventu
 
 
 def test_a_reader_that_does_not_read_is_let_go(run_broker: RunBroker, eventually: Eventually) -> None:
-    broker = run_broker("--silence-seconds", "0.5")
+    broker = run_broker("--silence-seconds", "2")
     make_topic(broker.servers, "t", max_message_bytes=str(9 * MEBIBYTE))
     with speaking(broker.servers) as connection:
         store(connection, os.urandom(8 * MEBIBYTE))
     at_rest = files(broker)
     with crowd(broker, 5) as opened:
         for one in opened:
-            for _ in range(4):
-                one.sendall(fetching())
+            with contextlib.suppress(OSError):  # it may be let go while we still ask
+                one.sendall(fetching() * 4)
         eventually(lambda: files(broker) <= at_rest)
     assert is_well(broker)
 
