@@ -38,8 +38,16 @@ class Stage:
 
     def cpu_seconds(self) -> float:
         """What this process and all of Postgres have used by now, ended backends too."""
-        backends = sum(sum(child.cpu_times()[:2]) for child in self._postgres.children())
+        backends = sum(_seconds(child) for child in self._postgres.children())
         return float(sum(psutil.Process().cpu_times()[:2]) + sum(self._postgres.cpu_times()[:4]) + backends)
+
+
+def _seconds(process: psutil.Process) -> float:
+    """A backend that has just ended counts with the server that it was a child of."""
+    try:
+        return float(sum(process.cpu_times()[:2]))
+    except psutil.NoSuchProcess:
+        return 0.0
 
 
 @contextmanager
