@@ -36,6 +36,8 @@ def test_a_stack_runs_on_a_real_kafka_that_it_did_not_start(real_kafka: RealKafk
     ("given", "environment"), [(["KAFKA=h1:9092,h2:9092"], "KAFKA_BOOTSTRAP_SERVERS='h1:9092,h2:9092' "), ([], "")]
 )
 def test_make_up_hands_the_address_on(given: list[str], environment: str) -> None:
-    asked = ["make", "--dry-run", "--assume-old=.venv/.ready", "up", *given]
-    shown = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    asked = ["make", "--dry-run", "--no-print-directory", "--assume-old=.venv/.ready", "up", *given]
+    # These tests may themselves be run by make, which hands its own options on.
+    environ = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
+    shown = subprocess.run(asked, cwd=ROOT, env=environ, capture_output=True, text=True, check=True).stdout
     assert shown.splitlines()[-1] == f"{environment}.venv/bin/fenta up"
