@@ -30,7 +30,7 @@ def run() -> list[dict[str, Any]]:
 
 
 async def _rounds(here: Stage) -> list[tuple[float, float]]:
-    await create_topics(here.servers, partitions_max=3, replication=1)
+    await create_topics(here.servers, partitions_max=here.partitions, replication=1)
     producer = await start_producer(here.settings)
     async with open_database(here.url, service=SERVICE) as database:
         relay = Relay(database=database, settings=here.settings, service=SERVICE)

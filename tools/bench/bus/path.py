@@ -35,16 +35,21 @@ class Path:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._endings = Endings(database)
-        self._left = 0
+        self.ended = 0
+        self._wanted = 0
         self._steps = 1
         self._done = asyncio.Event()
-        # Events per transaction of the consumer, and when each step's work began.
+        # Events per transaction of the consumer, and when the work on the last step began.
         self.commits: list[int] = []
-        self.begun: dict[str, float] = {}
+        self.last_begun = 0.0
+
+    def serve(self, *, steps: int) -> None:
+        """Take part in the walks of another process, whose jobs take so many steps."""
+        self._steps = steps
 
     async def walk(self, *, jobs: int, steps: int) -> float:
         """Let so many jobs take so many steps each; answers the seconds until the last one has ended."""
-        self._left, self._steps = jobs * steps, steps
+        self._wanted, self._steps = self.ended + jobs * steps, steps
         self._done.clear()
         started = time.perf_counter()
         async with self._database.transaction() as session:
@@ -59,11 +64,15 @@ class Path:
 
     async def perform(self, lease: Lease) -> None:
         number = lease.payload["number"]
-        self.begun[lease.id] = time.perf_counter()
+        self.last_begun = time.perf_counter()
         following = [step_of(lease.payload["job_id"], number + 1)] if number < self._steps else []
         await self._endings.finish(lease, *following)
-        self._left -= 1
-        if not self._left:
+        self.count(1)
+
+    def count(self, steps: int) -> None:
+        """So many have ended, here or in another process."""
+        self.ended += steps
+        if self.ended >= self._wanted:
             self._done.set()
 
     async def give_up(self, lease: Lease, error: Exception) -> None:
@@ -89,18 +98,23 @@ def _task(event: StepFailed) -> Task:
 
 
 @asynccontextmanager
-async def open_path(stage: Stage) -> AsyncIterator[Path]:
+async def open_path(stage: Stage, *, instance_id: str = "0") -> AsyncIterator[Path]:
     """The service in this process."""
-    await create_topics(stage.servers, partitions_max=3, replication=1)
+    await create_topics(stage.servers, partitions_max=stage.partitions, replication=1)
     async with open_database(stage.url, service=SERVICE) as database:
         path = Path(database)
         workers = Workers(
-            database=database, executor=path, instance_id="0", service=SERVICE, slots={LANE: SLOTS}, on_fatal=print
+            database=database,
+            executor=path,
+            instance_id=instance_id,
+            service=SERVICE,
+            slots={LANE: SLOTS},
+            on_fatal=print,
         )
         path.queue = workers
         routes = [on_batch([StepFailed], path.store)]
         consumer = Consumer(
-            service=SERVICE, database=database, settings=stage.settings, routes=routes, on_fatal=print
+            service=SERVICE, database=database, settings=stage.settings_of(instance_id), routes=routes, on_fatal=print
         )  # fmt: skip
         relay = Relay(database=database, settings=stage.settings, service=SERVICE)
         running = [asyncio.create_task(part.run()) for part in (workers, consumer, relay)]

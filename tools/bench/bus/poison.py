@@ -51,7 +51,7 @@ def _bad() -> Sequence[tuple[bytes | None, Headers]]:
 
 
 async def _share(here: Stage) -> float:
-    await create_topics(here.servers, partitions_max=3, replication=1)
+    await create_topics(here.servers, partitions_max=here.partitions, replication=1)
     handled: set[str] = set()
 
     async def note(_session: Session, messages: Sequence[Message[StepFailed]]) -> None:

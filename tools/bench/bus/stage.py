@@ -6,6 +6,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -21,25 +22,31 @@ SERVICE = "workflow"
 PASSWORD = "only-for-benches"  # noqa: S105  of a server that lives for a minute
 
 
+@dataclass(frozen=True)
 class Stage:
-    """Where to find the two, as the service and as the server's owner."""
+    """Where to find the two, as the service does; `postmaster` is the server's process."""
 
-    def __init__(self, server: EmbeddedPostgres, servers: str) -> None:
-        self.admin_url = server.url
-        self.url = f"postgresql://fenta_{SERVICE}:{PASSWORD}@127.0.0.1:{server.port}/postgres"
-        self.servers = servers
-        self._postgres = psutil.Process(int((server.data / "postmaster.pid").read_text().split()[0]))
+    url: str
+    servers: str
+    postmaster: int
+    partitions: int
 
     @property
     def settings(self) -> Settings:
+        return self.settings_of("0")
+
+    def settings_of(self, instance_id: str) -> Settings:
+        """Of one replica."""
         return Settings(
-            database_url=SecretStr(self.url), kafka_bootstrap_servers=self.servers, http_port=1, admin_port=1
-        )
+            database_url=SecretStr(self.url), kafka_bootstrap_servers=self.servers, instance_id=instance_id,
+            http_port=1, admin_port=1,
+        )  # fmt: skip
 
     def cpu_seconds(self) -> float:
         """What this process and all of Postgres have used by now, ended backends too."""
-        backends = sum(_seconds(child) for child in self._postgres.children())
-        return float(sum(psutil.Process().cpu_times()[:2]) + sum(self._postgres.cpu_times()[:4]) + backends)
+        server = psutil.Process(self.postmaster)
+        backends = sum(_seconds(child) for child in server.children())
+        return float(sum(psutil.Process().cpu_times()[:2]) + sum(server.cpu_times()[:4]) + backends)
 
 
 def _seconds(process: psutil.Process) -> float:
@@ -51,7 +58,7 @@ def _seconds(process: psutil.Process) -> float:
 
 
 @contextmanager
-def stage(*, slow_disk: bool = False) -> Iterator[Stage]:
+def stage(*, slow_disk: bool = False, partitions: int = 3) -> Iterator[Stage]:
     """Both, started for the bench and stopped after it."""
     set_up_logging(service=SERVICE, level="WARNING", environment="local")
     with tempfile.TemporaryDirectory() as folder:
@@ -61,7 +68,12 @@ def stage(*, slow_disk: bool = False) -> Iterator[Stage]:
         broker = _start_broker(Path(folder) / "broker")
         try:
             migrate_all(server.url, {SERVICE: PASSWORD}, services=(SERVICE,))
-            yield Stage(server, _servers(broker))
+            yield Stage(
+                f"postgresql://fenta_{SERVICE}:{PASSWORD}@127.0.0.1:{server.port}/postgres",
+                _servers(broker),
+                int((server.data / "postmaster.pid").read_text().split()[0]),
+                partitions,
+            )
         finally:
             broker.terminate()
             broker.wait()

@@ -18,16 +18,16 @@ from sqlalchemy.exc import DBAPIError
 from fenta.chassis import inbox, names, telemetry
 from fenta.chassis.crash import crash_point
 from fenta.chassis.database import Database, Session, is_passing
-from fenta.chassis.dead_letters import REPLAY_FOR, DeadLetters
+from fenta.chassis.dead_letters import DeadLetters
 from fenta.chassis.errors import PermanentError, TransientError
 from fenta.chassis.kafka import connection, security, stop_client
-from fenta.chassis.messages import Message, Poison, Route, read
+from fenta.chassis.messages import Message, Poison, Route, Skipped, read
 from fenta.chassis.settings import Settings
 from fenta.chassis.telemetry import log, trace
 from fenta.contracts.events import Event
 from fenta.contracts.topics import consumed_by
 
-MAX_RECORDS = 500
+MAX_RECORDS = 1000
 RETRY_PAUSES = (0.2, 1.0)
 OUTAGE_PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0)
 # A statement that waited too long for a lock: a frozen process keeps its own until it goes on or ends.
@@ -201,7 +201,7 @@ class Consumer:
         self._acknowledging = asyncio.create_task(self._commit(offsets))
 
     async def _acknowledged(self) -> None:
-        if self._acknowledging is not None:
+        if self._acknowledging is not None and not self._acknowledging.done():
             await asyncio.wait({self._acknowledging})
 
     async def _commit(self, offsets: dict[TopicPartition, int]) -> None:
@@ -227,23 +227,16 @@ class Consumer:
 
     async def _handle(self, records: Records) -> None:
         crash_point("consumer.fetched")
-        read_records = [read(record) for record in records if self._is_ours(record)]
+        read_records = [read(record, reader=self._service) for record in records]
         messages = [found for found in read_records if isinstance(found, Message)]
         poisoned = [found for found in read_records if isinstance(found, Poison)]
-        telemetry.unknown_types.labels(self._service).inc(read_records.count(None))
+        telemetry.unknown_types.labels(self._service).inc(read_records.count(Skipped.UNKNOWN_TYPE))
         if self._lossy:
             return await self._pass_on(messages)
         if poisoned:
             await self._set_aside(poisoned, attempts=1)
         await self._handle_messages(messages)
         return None
-
-    def _is_ours(self, record: "ConsumerRecord[bytes, bytes]") -> bool:
-        """Not so a dead letter that a person has sent again to another service."""
-        meant = dict(record.headers).get(REPLAY_FOR)
-        if meant == self._service.encode():
-            telemetry.replayed_letters.labels(self._service, record.topic).inc()
-        return meant is None or meant == self._service.encode()
 
     async def _handle_messages(self, messages: Sequence[Message[Event]], *, tries: int = 0) -> None:
         """Try the batch; when it keeps failing, halve it until the culprit stands alone and is set aside."""

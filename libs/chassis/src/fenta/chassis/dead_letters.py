@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import text
 
 from fenta.chassis import telemetry
-from fenta.chassis.messages import Poison
+from fenta.chassis.messages import REPLAY_FOR, Poison
 from fenta.chassis.outbox import LARGEST_EVENT_BYTES, OutboxRow
 from fenta.chassis.telemetry import log
 from fenta.contracts.ids import uuid7
@@ -49,7 +49,6 @@ MOST_STACK_CHARACTERS = 20_000
 # Every reason for which a record is set aside.
 REASONS = ("bad_headers", "bad_value", "handler_failed", "no_value", "wrong_topic")
 # A record that is sent again names the one service that is to read it; the others have had theirs.
-REPLAY_FOR = "replay_for"
 REPLAY_OF = "replay_of"
 
 

@@ -3,15 +3,19 @@
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
 from aiokafka import ConsumerRecord
 from pydantic import ValidationError
 
+from fenta.chassis import telemetry
 from fenta.chassis.database import Session
 from fenta.contracts.events import EVENTS, Event
 
+# The header of a dead letter that was sent again: to which service.
+REPLAY_FOR = "replay_for"
 _CANONICAL = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 AnyEvent_co = TypeVar("AnyEvent_co", bound=Event, covariant=True)
 
@@ -59,16 +63,27 @@ def on_batch(events: Sequence[type[Event]], use_case: BatchUseCase) -> Route:
     return Route(events=tuple(events), whole=use_case)
 
 
-def read(record: "ConsumerRecord[bytes, bytes]") -> "Message[Event] | Poison | None":
-    """A message, a poisoned record, or None for a type that this version does not know."""
+class Skipped(Enum):
+    """Records that are nothing to their reader."""
+
+    UNKNOWN_TYPE = "of a type that this version does not know"
+    ELSEWHERE = "a dead letter, sent again to another service"
+
+
+def read(record: "ConsumerRecord[bytes, bytes]", *, reader: str) -> "Message[Event] | Poison | Skipped":
+    """A message for the service that reads, a poisoned record, or why it is neither."""
     headers = dict(record.headers)
+    if meant := headers.get(REPLAY_FOR):
+        if meant != reader.encode():
+            return Skipped.ELSEWHERE
+        telemetry.replayed_letters.labels(reader, record.topic).inc()
     try:
         event_type, event_id = headers["ce_type"].decode(), _canonical(headers["ce_id"].decode())
     except (AttributeError, KeyError, ValueError) as error:
         return Poison(record, "bad_headers", f"{type(error).__name__}: {error}")
     model = EVENTS.get(event_type)
     if model is None:
-        return None
+        return Skipped.UNKNOWN_TYPE
     if model.topic != record.topic:
         return Poison(record, "wrong_topic", f"{event_type} does not belong on {record.topic}")
     return _message(record, model, event_id, headers)

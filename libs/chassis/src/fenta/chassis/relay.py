@@ -20,7 +20,7 @@ from fenta.chassis.settings import Settings
 from fenta.chassis.telemetry import log
 from fenta.contracts.events import Event
 
-BATCH_ROWS = 500
+BATCH_ROWS = 1000
 # So many are sent in one transaction, and sent again when the process dies before it commits.
 MOST_BATCHES = 4
 SEND_TIMEOUT_SECONDS = 60.0
