@@ -122,7 +122,7 @@ def test_old_segments_go_by_age_and_offsets_go_on(tmp_path: Path) -> None:
         log.read(3, 100)
     log.close()
     again = opened(tmp_path)
-    assert again.append(batch(b"next"), 60_000) == 4
+    assert again.append(batch(b"next")) == 4
     again.close()
 
 

@@ -171,7 +171,10 @@ def store(connection: Connection, value: bytes) -> int:
 
 def fetching() -> bytes:
     partition = {"current_leader_epoch": -1, "max_bytes": 1 << 30}
-    body = {"max_bytes": 1 << 30, "session_epoch": -1, "topics": [{"name": "t", "partitions": [partition]}]}
+    body = {
+        "max_bytes": 1 << 30, "session_epoch": -1, "topics": [{"name": "t", "partitions": [partition]}],
+        "forgotten_topics": [], "rack_id": "",
+    }  # fmt: skip
     payload = struct.pack(">hhi", 1, 11, 1) + wire.STRING.encode("x") + Struct(wire.FETCH.request, 11).encode(body)
     return struct.pack(">i", len(payload)) + payload
 

@@ -39,6 +39,7 @@ MOST_DEAD_IN_A_ROW = 20
 COMMIT_TIMEOUT_SECONDS = 15.0
 LAST_COMMIT_SECONDS = 2.0
 BEAT_SECONDS = 1.0
+POLL_MILLISECONDS = 1000
 
 Records = Sequence["ConsumerRecord[bytes, bytes]"]
 
@@ -167,14 +168,17 @@ class Consumer:
         return subscriber
 
     def _watch(self) -> None:
-        """Note every poll, and end the process when another one has taken our place in the group."""
+        """Note every poll, and end the process when another one has taken our place in the group.
+
+        A poll lasts until there is something: FastStream sleeps after an empty one, and would ask fifty times a second.
+        """
         consumer: Any = self._subscriber.consumer
         poll = consumer.getmany
 
         async def getmany(*partitions: Any, **arguments: Any) -> Any:
             self.last_poll = time.monotonic()
             try:
-                return await poll(*partitions, **arguments)
+                return await poll(*partitions, **arguments | {"timeout_ms": POLL_MILLISECONDS})
             except KafkaError as error:
                 # The client knows no error of its own for a member whose instance id another process has taken.
                 if not error.retriable:

@@ -1,7 +1,6 @@
 """Logs, traces and metrics: JSON on stdout, one wide line per thing that happened, and counters for Prometheus."""
 
 import logging
-import random
 import re
 import sys
 import time
@@ -13,6 +12,8 @@ from typing import Any, TypeVar
 
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
+
+from fenta.contracts.ids import random_bits
 
 Metric = TypeVar("Metric", Counter, Gauge, Histogram)
 
@@ -160,8 +161,8 @@ def child_traceparent(parent: str | None) -> str:
 
 
 def _hex(size: int) -> str:
-    """Random bytes that name a trace or a span; nothing depends on nobody guessing them."""
-    return f"{random.getrandbits(size * 8):0{size * 2}x}"
+    """Random bytes that name a trace or a span."""
+    return f"{random_bits(size * 8):0{size * 2}x}"
 
 
 def begin_trace(parent: str | None, **ids: str | None) -> None:

@@ -1,5 +1,6 @@
 """Identifiers: a prefix and a UUID; new things get a UUIDv7, derived things a UUIDv5 of their parent and name."""
 
+import os
 import random
 import re
 import time
@@ -12,6 +13,16 @@ _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 ID_PATTERN = re.compile(rf"^[a-z]{{2,5}}_{_UUID}$")
 
 Id = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
+
+# Seeded by the system, and nobody else's: asking the system each time costs as much as the rest of an event.
+_random = random.Random()  # noqa: S311
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_random.seed)
+
+
+def random_bits(count: int) -> int:
+    """For names that must not meet; not for what must not be guessed."""
+    return _random.getrandbits(count)
 
 
 def uuid7() -> uuid.UUID:
@@ -27,8 +38,7 @@ def uuid7_text() -> str:
 
 def _uuid7() -> int:
     milliseconds = time.time_ns() // 1_000_000
-    # A generator seeded by the system: asking the system each time costs as much as the rest of an event.
-    value = (milliseconds & (1 << 48) - 1) << 80 | random.getrandbits(80)
+    value = (milliseconds & (1 << 48) - 1) << 80 | random_bits(80)
     value = value & ~(0xF << 76) | 0x7 << 76
     return value & ~(0x3 << 62) | 0x2 << 62
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from fenta.contracts.topics import Topic, all_topics
 
@@ -99,6 +99,8 @@ async def _administrator(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
     try:
         await client.start()
         yield client
+    except KafkaConnectionError as error:
+        raise TopicsRefused(f"Kafka at {bootstrap} does not answer: {error}") from error
     except KafkaError as error:
         raise TopicsRefused(f"Kafka at {bootstrap} does not do as asked: {error}") from error
     finally:
