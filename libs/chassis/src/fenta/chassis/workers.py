@@ -174,6 +174,8 @@ class Workers:
         added = await tasks.insert(session, ours, owner=self.owner, marks=self._marks)
         leases = [tasks.first_lease(task, self.owner) for task in ours if task.id in added]
         session.after_commit(partial(self._begin, promised, leases))
+        if leases:
+            crash_point("task.claimed")
         if len(ours) < len(given):
             waiting = [task for task in given if task.lane not in promised]
             await tasks.insert(session, waiting, owner=None, marks=self._marks)
