@@ -9,12 +9,15 @@ UV_VERSION := 0.13.8
 MEMBERS := $(wildcard libs/*) $(wildcard services/*)
 NAMES := $(notdir $(MEMBERS))
 READY := $(VENV)/.ready
+# Only the bench knows these: the queues that the bus is measured beside.
+PEERS := .venv-peers
+PEERS_READY := $(PEERS)/.ready
 
 export UV_PYTHON_DOWNLOADS := never
 export VIRTUAL_ENV := $(abspath $(VENV))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-kafka test-kafka-part test-faults test-outage check format bench lock docs mutants clean
+.PHONY: help setup demo up test test-kafka test-kafka-part test-faults test-outage check format bench bench-bus lock docs mutants clean
 
 help: ## Print this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,8 +71,11 @@ format: $(READY) ## Put the code into shape
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix-only .
 
-bench: $(READY) ## Measure; writes docs/bench/*.json and docs/bench.md
+bench: $(READY) $(PEERS_READY) ## Measure; writes docs/bench/*.json and docs/bench.md
 	$(BIN)/python -m tools.bench
+
+bench-bus: $(READY) $(PEERS_READY) ## Measure the bus alone, beside floors and peers
+	$(BIN)/python -m tools.bench bus
 
 docs: $(READY) ## Write the generated pages: events, nodes, settings, OpenAPI
 	$(BIN)/python -m tools.documents
@@ -77,20 +83,27 @@ docs: $(READY) ## Write the generated pages: events, nodes, settings, OpenAPI
 mutants: $(READY) ## Plant known faults one by one; each must be caught
 	$(BIN)/python -m tools.mutants
 
-lock: $(VENV)/uv ## Resolve all dependencies anew into requirements.lock
-	$(UV) pip compile --universal --python-version 3.11 --generate-hashes --upgrade \
-	  --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
-	  $(NAMES:%=--no-emit-package fenta-%) --group dev \
+COMPILE := pip compile --universal --python-version 3.11 --generate-hashes --upgrade \
+  --no-header --no-annotate --no-emit-index-url --no-emit-find-links
+
+lock: $(VENV)/uv ## Resolve all dependencies anew into requirements.lock and requirements-peers.lock
+	$(UV) $(COMPILE) $(NAMES:%=--no-emit-package fenta-%) --group dev \
 	  $(MEMBERS:%=%/pyproject.toml) -o requirements.lock -q
+	$(UV) $(COMPILE) --group peers -o requirements-peers.lock -q
 
 clean: ## Remove the environment and all local state
 	-@test -x $(BIN)/fenta && $(BIN)/fenta down
-	rm -rf $(VENV) .fenta demo .coverage* htmlcov
+	rm -rf $(VENV) $(PEERS) .fenta demo .coverage* htmlcov
 
 # The lock decides what is installed, hash by hash; our own packages are linked in afterwards.
 $(READY): requirements.lock $(MEMBERS:%=%/pyproject.toml) | $(VENV)/uv
 	$(UV) pip sync -q --require-hashes --compile-bytecode requirements.lock
 	$(UV) pip install -q --no-deps $(MEMBERS:%=-e %)
+	@touch $@
+
+$(PEERS_READY): requirements-peers.lock | $(READY)
+	$(UV) venv -q --clear --python $(BIN)/python $(PEERS)
+	$(UV) pip sync -q --python $(PEERS)/bin/python --require-hashes --compile-bytecode requirements-peers.lock
 	@touch $@
 
 # uv comes from the package index, by whatever means this Python has.
