@@ -5,8 +5,8 @@ Every ratio is taken within one round, its two sides one after the other; the va
 
 from typing import Any
 
-from tools.bench.bus import carriage, claims, growth, hops, poison, throughput
+from tools.bench.bus import carriage, claims, growth, hops, peers, poison, throughput
 
 
 def run() -> list[dict[str, Any]]:
-    return [line for part in (throughput, growth, carriage, hops, claims, poison) for line in part.run()]
+    return [line for part in (throughput, peers, growth, carriage, hops, claims, poison) for line in part.run()]

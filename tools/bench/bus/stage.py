@@ -27,6 +27,7 @@ class Stage:
     """Where to find the two, as the service does; `postmaster` is the server's process."""
 
     url: str
+    superuser_url: str
     servers: str
     postmaster: int
     partitions: int
@@ -70,6 +71,7 @@ def stage(*, slow_disk: bool = False, partitions: int = 3) -> Iterator[Stage]:
             migrate_all(server.url, {SERVICE: PASSWORD}, services=(SERVICE,))
             yield Stage(
                 f"postgresql://fenta_{SERVICE}:{PASSWORD}@127.0.0.1:{server.port}/postgres",
+                server.url,
                 _servers(broker),
                 int((server.data / "postmaster.pid").read_text().split()[0]),
                 partitions,
