@@ -10,10 +10,22 @@ DECISIONS = sorted((ROOT / "docs/decisions").glob("*.md"))
 PARTS = ["## Context", "## Decision", "## Consequences", "## Alternatives", "## Revisit when"]
 
 
-def test_every_package_of_the_lock_is_among_the_third_parties() -> None:
-    locked = set(re.findall(r"^([a-z0-9._-]+)==", (ROOT / "requirements.lock").read_text(), re.M))
+LOCKS = ["requirements.lock", "requirements-peers.lock"]
+
+
+def test_every_package_of_a_lock_is_among_the_third_parties() -> None:
+    locked = {name for lock in LOCKS for name in re.findall(r"^([a-z0-9._-]+)==", (ROOT / lock).read_text(), re.M)}
     listed = (ROOT / "THIRD_PARTY.md").read_text().split("## In the services")[1]
     assert set(re.findall(r"`([a-z0-9._-]+)`", listed.replace("`fenta` command", ""))) == locked
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_lock_pins_every_package_by_its_hashes_and_names_no_address(lock: str) -> None:
+    text = (ROOT / lock).read_text()
+    packages = re.findall(r"^\S.*(?:\n    --hash=sha256:[0-9a-f]{64}(?: \\)?)*$", text, re.M)
+    assert packages
+    assert [package for package in packages if "==" not in package or "--hash" not in package] == []
+    assert "://" not in text
 
 
 @pytest.mark.parametrize("decision", [path.name for path in DECISIONS])
