@@ -41,7 +41,7 @@ PEERS = [
 
 
 def run() -> list[dict[str, Any]]:
-    if not ENVIRONMENT.exists():
+    if not (ENVIRONMENT / ".ready").exists():
         print("  no environment of the peers here: T4 is left out", flush=True)
         return []
     with stage() as here:
