@@ -75,7 +75,7 @@ def process(
         "DATABASE_URL": service_url(migrated, fresh_database, "generation"),
         "KAFKA_BOOTSTRAP_SERVERS": broker.servers,
         "KAFKA_SESSION_TIMEOUT_SECONDS": "6",
-        "S3_ENDPOINT_URL": f"http://{object_store.bootstrap}",
+        "S3_ENDPOINT_URL": f"http://{object_store.servers}",
         "ENGINE_FOLDER": str(tmp_path / "engines"),
         **STORE_KEYS,
     }

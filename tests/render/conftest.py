@@ -62,7 +62,7 @@ def object_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StorageSe
     folder = tmp_path_factory.mktemp("objects") / "store"
     part = RunningPart("fenta.embedded.objectstore", folder, environment={**os.environ, **keys})
     given = {name.lower(): value for name, value in keys.items()}
-    yield StorageSettings(**given, s3_endpoint_url=f"http://{part.bootstrap}")  # type: ignore[arg-type]
+    yield StorageSettings(**given, s3_endpoint_url=f"http://{part.servers}")  # type: ignore[arg-type]
     part.stop()
 
 
