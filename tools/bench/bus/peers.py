@@ -18,7 +18,7 @@ from tools.bench.bus.stage import Stage, stage
 from tools.bench.page import result
 
 ENVIRONMENT = Path(__file__).parents[3] / ".venv-peers"
-ROUNDS = 5
+ROUNDS = 7
 JOBS = 2000
 STEPS = 5
 LIMIT_SECONDS = 120
