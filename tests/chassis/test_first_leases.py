@@ -177,6 +177,24 @@ async def test_workers_that_are_not_there_lease_nothing(database: Database, fata
     assert await rows(database) == [("t", 0, 0)]
 
 
+async def test_what_commits_after_they_have_left_begins_elsewhere(database: Database, begin: Begin) -> None:
+    leaving, staying = Hanging(database), Desk(database)
+    workers = begin(leaving)
+    await looked(database, workers)
+
+    async with database.transaction() as session:
+        await workers.add(session, [task("t")])
+        await ended(workers.running)  # type: ignore[attr-defined]
+
+    assert leaving.leases == []
+    begin(staying, pace=QUICK)
+
+    async def done() -> bool:
+        return staying.ended == [("t", "done")]
+
+    await until(done)
+
+
 async def test_a_first_lease_carries_on_the_trace_it_was_stored_in(database: Database, begin: Begin) -> None:
     told: list[str | None] = []
 

@@ -195,8 +195,9 @@ class Workers:
         self._busy.subtract(promised)
 
     def _begin(self, promised: "Counter[str]", leases: Sequence[Lease]) -> None:
+        """What commits after we have left is free with our name: the next to look takes it."""
         self._take_back(promised)
-        for lease in leases:
+        for lease in leases if self._present else ():
             self._start(lease)
 
     async def cancel(self, session: Session, job_id: str, ids: Sequence[str] | None, reason: str) -> set[str]:
