@@ -58,7 +58,7 @@ test-kafka: $(READY) ## Run the bus, end-to-end and fault tests on real Apache K
 	FENTA_TEST_KAFKA=1 $(BIN)/python -m pytest -m "long or not long" $(OVER_KAFKA)
 	FENTA_TEST_KAFKA=3 $(BIN)/python -m pytest -m "long or not long" $(OVER_KAFKA)
 
-test-kafka-part: $(READY) ## The part of test-kafka that every change must pass: one node, two minutes
+test-kafka-part: $(READY) ## The quick part of test-kafka: one node, four minutes
 	FENTA_TEST_KAFKA=1 $(BIN)/python -m pytest $(OVER_KAFKA_PART)
 
 check: $(READY) ## Format, lint, types, import rules

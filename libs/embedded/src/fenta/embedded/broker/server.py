@@ -60,8 +60,11 @@ class Server:
             while True:
                 frame = await self._read_frame(reader)
                 await self._answer(wire.decode_request(frame), writer, peer)
-        except (asyncio.IncompleteReadError, ConnectionError, TimeoutError):
-            pass  # The client is gone, or might as well be.
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass  # The client is gone.
+        except TimeoutError:
+            # It might as well be; closing would wait until it has read what it was sent.
+            writer.transport.abort()
         except wire.BadRequest as error:
             log.warning("closing the connection of %s: %s", peer, error)
         finally:
