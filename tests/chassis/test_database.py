@@ -65,6 +65,25 @@ async def test_the_api_path_cannot_write_for_another_organisation(database_of: D
             )
 
 
+async def test_a_connection_that_died_at_rest_is_replaced(
+    database_of: DatabaseOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fenta.chassis.database.RESTED_SECONDS", 0.0)
+    database = await database_of("gateway")
+    mine = text("SELECT pg_backend_pid()")
+    async with database.transaction() as first, database.transaction() as second:
+        dying, killer = await first.scalar(mine), await second.scalar(mine)
+    async with database.transaction() as session:
+        ours = await session.scalar(mine)
+        other = dying if ours == killer else killer
+        await session.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": other})
+
+        async with database.transaction() as another:
+            replaced = await another.scalar(mine)
+
+    assert replaced not in (dying, killer)
+
+
 def statement_failed(cause: Exception, *, connection_invalidated: bool = False) -> DBAPIError:
     return DBAPIError("SELECT 1", {}, cause, connection_invalidated=connection_invalidated)
 

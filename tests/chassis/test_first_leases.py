@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from fenta.chassis import tasks
 from fenta.chassis.database import Database, Session
 from fenta.chassis.tasks import Lease, Task
 from fenta.chassis.telemetry import traceparent
@@ -134,6 +135,37 @@ async def test_a_transaction_that_fails_gives_its_slots_back(database: Database,
 async def within(database: Database, write: Callable[[Session], Any]) -> None:
     async with database.transaction() as session:
         await write(session)
+
+
+async def test_a_slot_that_a_claim_looks_for_is_not_promised(database: Database, begin: Begin) -> None:
+    desk = Hanging(database)
+    workers = begin(desk)
+    await looked(database, workers)
+
+    async with database.transaction() as session:
+        await session.execute(text("LOCK TABLE task IN EXCLUSIVE MODE"))
+        await tasks.add(session, [task("claimed")])
+        workers.wake()
+        await blocked(database, 1)
+        adding = asyncio.create_task(add(database, workers, task("next")))
+        await blocked(database, 2)
+    await adding
+
+    assert [lease.id for lease in await held(desk, 1)] == ["claimed"]
+    assert await rows(database) == [("claimed", 1, 1), ("next", 0, 0)]
+    desk.go.set()
+    assert [lease.id for lease in await held(desk, 2)] == ["claimed", "next"]
+
+
+async def blocked(database: Database, count: int) -> None:
+    """So many wait for the lock on the table."""
+    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'task'::regclass")
+
+    async def so_many() -> bool:
+        async with database.engine.connect() as connection:
+            return await connection.scalar(waiting) == count
+
+    await until(so_many)
 
 
 async def test_a_task_added_twice_begins_once_and_takes_one_slot(database: Database, begin: Begin) -> None:

@@ -146,7 +146,8 @@ class Workers:
         self._busy: Counter[str] = Counter()
         self._crowded = dict.fromkeys(slots, True)
         self._marks: dict[str, int] = {}
-        # Where the last claim of a lane and priority began.
+        # Where the last claim of a lane and priority began. A new one begins from the start again: a claim under way
+        # still writes into the old one.
         self._lows: dict[tuple[str, int], int] = {}
         self._swept = time.monotonic()
         self._present = False
@@ -159,7 +160,7 @@ class Workers:
 
     def _look_again(self) -> None:
         """Some task waits whose turn was earlier than where the last claims began."""
-        self._lows.clear()
+        self._lows = {}
         self.wake()
 
     async def add(self, session: Session, given: Sequence[Task]) -> None:
@@ -251,7 +252,7 @@ class Workers:
         """Now and then from the beginning, for what other processes have put there."""
         if time.monotonic() - self._swept > SWEEP_SECONDS:
             self._swept = time.monotonic()
-            self._lows.clear()
+            self._lows = {}
 
     async def _rest(self) -> None:
         pause = await self._patiently(self._until_next)
@@ -259,7 +260,7 @@ class Workers:
             # `wait_for` would lose a cancellation that comes together with the wake-up.
             async with asyncio.timeout(pause):
                 await self._awake.wait()
-        self._lows.clear()
+        self._lows = {}
 
     async def _until_next(self) -> float:
         free = [lane for lane in self._slots if self._free(lane)]
@@ -275,20 +276,29 @@ class Workers:
         if slots <= 0:
             self._crowded[lane] = True
             return 0
-        async with self._database.transaction() as session:
-            lows = [self._lows.get((lane, priority), 0) for priority in PRIORITIES]
-            where = {"lane": lane, "slots": slots, "owner": self.owner, "priorities": PRIORITIES, "lows": lows}
-            rows = (await session.execute(_CLAIM, where)).all()
-            if rows:
-                crash_point("task.claimed")
+        lows = self._lows
+        # Nobody else may be promised a slot for which we look for a task.
+        self._busy[lane] += slots
+        try:
+            rows = await self._claimed(lane, slots, [lows.get((lane, priority), 0) for priority in PRIORITIES])
+        finally:
+            self._busy[lane] -= slots
         self._crowded[lane] = len(rows) == slots
         for row in rows:
             lease: tuple[Any, ...] = (*row[:9], self.owner)
             self._start(Lease(*lease), row.cancel_reason)
         # What is cancelled comes before its turn.
         self._marks[lane] = max([self._marks.get(lane, 0), *(row.vt for row in rows if row.cancel_reason is None)])
-        self._lows.update({(lane, row.priority): row.vt for row in reversed(rows)})
+        lows.update({(lane, row.priority): row.vt for row in reversed(rows)})
         return len(rows)
+
+    async def _claimed(self, lane: str, slots: int, lows: Sequence[int]) -> Sequence[Any]:
+        async with self._database.transaction() as session:
+            where = {"lane": lane, "slots": slots, "owner": self.owner, "priorities": PRIORITIES, "lows": lows}
+            rows = (await session.execute(_CLAIM, where)).all()
+            if rows:
+                crash_point("task.claimed")
+        return rows
 
     def _start(self, lease: Lease, reason: str | None = None) -> None:
         work = _Work(lease, reason)
