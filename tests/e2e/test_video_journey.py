@@ -89,6 +89,27 @@ async def test_a_given_script_is_spoken_word_for_word(person: Person) -> None:
     }
 
 
+async def test_one_job_makes_a_film_for_every_aspect(person: Person) -> None:
+    script = {"title": "Two facts", "segments": [{"content": "Octopuses have three hearts."}]}
+    output = {"aspects": ["16:9", "1:1"], "resolution": "540p"}
+    settings = {"image": {"width": 512, "height": 512}}
+    answer = await person.post("/jobs", {"script": script, "settings": settings, "output": output})
+    assert answer.status_code == 202, answer.text
+
+    job = await person.until_job(answer.json()["id"])
+
+    assert job["status"] == "completed", job["error"]
+    videos = [line for line in job["outputs"] if line["name"] == "video"]
+    films = [probe((await person.http.get(line["url"])).content) for line in videos]
+    assert [line["aspect"] for line in videos] == ["16:9", "1:1"]
+    assert [(film.width, film.height) for film in films] == [(960, 540), (540, 540)]
+    assert job["video_url"].split("?")[0] == videos[0]["url"].split("?")[0]
+    captured = await books_are_closed(person, job["id"])
+    library = (await person.get("/assets", job_id=job["id"], type="video"))["data"]
+    assert {asset["id"] for asset in library} == {line["asset_id"] for line in videos}
+    assert captured["render_seconds"] >= 2 * int(library[0]["duration_seconds"])
+
+
 async def test_a_graph_of_ones_own_makes_a_picture(person: Person) -> None:
     graph = {
         "nodes": [

@@ -152,6 +152,14 @@ def test_files_land_whole_under_their_names(serve: Serve, tmp_path: Path) -> Non
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(file.name for file in files)
 
 
+def test_films_of_other_aspects_have_names_of_their_own(serve: Serve, tmp_path: Path) -> None:
+    (film,) = [output for output in outputs_of(serve()) if output["name"] == "video"]
+    films = [{**film, "aspect": aspect} for aspect in ("16:9", "1:1", "4:5")]
+    files = download(films, {}, tmp_path)
+    assert [file.name for file in files[:-1]] == ["video.mp4", "video-1x1.mp4", "video-4x5.mp4"]
+    assert {file.read_bytes() for file in files[:-1]} == {FILES["video"]}
+
+
 def test_a_file_that_came_changed_is_fetched_again(serve: Serve, tmp_path: Path) -> None:
     fake = serve(spoil={"video"})
     assert download(outputs_of(fake), {}, tmp_path)[0].read_bytes() == FILES["video"]

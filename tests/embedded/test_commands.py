@@ -84,6 +84,10 @@ def test_wishes_become_the_body_of_the_request(serve: Serve, folder: Path) -> No
         "--no-captions",
         "--resolution",
         "720p",
+        "--aspect",
+        "16:9",
+        "-a",
+        "1:1",
     ]
     fenta("video", "Nuit", *wishes, "--api", fake.url, "--token", "t")
     assert fake.asked("POST", "/v1/video/generate")[1] == {
@@ -94,6 +98,7 @@ def test_wishes_become_the_body_of_the_request(serve: Serve, folder: Path) -> No
         "voice": {"voice_id": "fr_male"},
         "music": False,
         "captions": False,
+        "aspects": ["16:9", "1:1"],
         "output": {"resolution": "720p"},
     }
 

@@ -29,6 +29,14 @@ class Film:
     progress: list[tuple[int, int]]
     shelf: Shelf
 
+    @property
+    def video(self) -> Path:
+        return self.rendered.films[0].video
+
+    @property
+    def frames(self) -> int:
+        return self.rendered.films[0].frames
+
 
 @pytest.fixture
 def shelf(tmp_path: Path) -> Shelf:
@@ -47,7 +55,7 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Film:
     work = render(
         document,
         sources=shelf.files,
-        canvas=SMALL,
+        canvases=[SMALL],
         folder=folder / "out",
         on_progress=lambda done, total: told.append((done, total)),
         workers=2,

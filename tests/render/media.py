@@ -120,7 +120,7 @@ def bindings(shelf: Shelf, texts: Sequence[str] = TEXTS, **changes: Any) -> Bind
         "speech": speech,
         "subtitles": {key: subtitles(spoken) for key, spoken in speech.items()},
         "music": shelf.music(),
-        "canvas": SMALL,
+        "canvases": (SMALL,),
     }
     return Bindings(**{**given, **changes})
 

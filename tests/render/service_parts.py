@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,12 +19,14 @@ from fenta.contracts import documents
 from fenta.contracts.events import EVENTS, CancellationRequested, Event, RenderRequested, StepProgressed
 from fenta.contracts.ids import new_id, step_id, uuid7
 from fenta.contracts.nodes import CATALOGUE
+from fenta.contracts.timeline import Canvas
 from fenta.contracts.values import Contract, KeyedValue, PortValue, Value, inline
 from fenta.render import handlers
 from fenta.render.checks import Checks
-from fenta.render.engine import Rendered
+from fenta.render.engine import Film, Rendered
 from fenta.render.jobs import Worker
 from fenta.render.service import RenderService
+from fenta.render.timeline import label
 from tests.support.work import working
 
 CHECKS = Checks(0, -14.0, 0, 0, 0, 1.0)
@@ -40,11 +42,13 @@ class TheEngine:
         self.gate.set()
         self.begun = asyncio.Event()
         self.interrupted = 0
-        self.canvas: Any = None
+        self.canvases: Sequence[Canvas] = ()
 
-    async def __call__(self, timeline: Any, *, sources: Any, canvas: Any, folder: Path, on_progress: Any) -> Rendered:
+    async def __call__(
+        self, timeline: Any, *, sources: Any, canvases: Sequence[Canvas], folder: Path, on_progress: Any
+    ) -> Rendered:
         self.calls += 1
-        self.canvas = canvas
+        self.canvases = canvases
         folder.mkdir(parents=True)
         self.begun.set()
         try:
@@ -55,16 +59,20 @@ class TheEngine:
         if self.errors:
             raise self.errors.pop(0)
         on_progress(150, 150)
-        return _rendered(folder, canvas, timeline.duration_ms)
+        return _rendered(folder, canvases, timeline.duration_ms)
 
 
-def _rendered(folder: Path, canvas: Any, duration_ms: int) -> Rendered:
-    files = {name: folder / name for name in ("video.mp4", "thumbnail.jpg", "subtitles.srt", "subtitles.vtt")}
-    for name, path in files.items():
+def _rendered(folder: Path, canvases: Sequence[Canvas], duration_ms: int) -> Rendered:
+    def made(name: str) -> Path:
+        path = folder / name
         path.write_bytes(f"{name} {duration_ms}".encode())
-    return Rendered(
-        *files.values(), canvas.width, canvas.height, 30, 150, duration_ms, duration_ms, -14.0, -1.5, CHECKS
-    )
+        return path
+
+    films = [
+        Film(canvas, made(f"video-{label(canvas)}.mp4"), made(f"thumbnail-{label(canvas)}.jpg"), 30, 150, 5000, CHECKS)
+        for canvas in canvases
+    ]
+    return Rendered(tuple(films), made("subtitles.srt"), made("subtitles.vtt"), -14.0, -1.5)
 
 
 @dataclass

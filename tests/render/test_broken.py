@@ -64,7 +64,7 @@ async def test_a_film_with_a_fault_in_it_is_refused(
 ) -> None:
     folder = tmp_path / "out"
     with pytest.raises(CheckFailed) as caught:
-        await render(plant(shelf), sources=shelf.files, canvas=SMALL, folder=folder)
+        await render(plant(shelf), sources=shelf.files, canvases=[SMALL], folder=folder)
     assert [fault.code for fault in caught.value.faults] == [code]
     assert list(folder.iterdir()) == []
 
@@ -73,7 +73,7 @@ GOOD = Heard(-14.0, 0, ())
 
 
 def seen(film: Film, **changes: Any) -> Seen:
-    frames = film.rendered.frames
+    frames = film.frames
     probes = dict.fromkeys(range(0, frames, 60), True)
     return replace(Seen([100.0] * frames, [1.0] * frames, probes), **changes)
 
@@ -84,14 +84,14 @@ def codes(film: Film, facts: FileFacts, what: Seen | None = None, heard: Heard =
 
 
 def test_a_good_film_has_no_faults(film: Film) -> None:
-    assert codes(film, inspect(film.rendered.video)) == []
+    assert codes(film, inspect(film.video)) == []
 
 
 def test_a_short_file_is_refused(film: Film, tmp_path: Path) -> None:
     """The last segment was lost in the join."""
     from fenta.render import programs
 
-    command = ["-v", "error", "-y", "-i", str(film.rendered.video), "-t", "3", "-c", "copy", "short.mp4"]
+    command = ["-v", "error", "-y", "-i", str(film.video), "-t", "3", "-c", "copy", "short.mp4"]
     programs.run(command, folder=tmp_path)
     assert set(codes(film, inspect(tmp_path / "short.mp4"))) == {"duration_wrong", "frames_missing"}
 
@@ -110,7 +110,7 @@ def test_a_file_of_the_wrong_kind_is_refused(film: Film, tmp_path: Path, filters
     from fenta.render import programs
 
     options = ["-c:v", "libx264", "-preset", "ultrafast", "-profile:v", "high", "-c:a", "aac"]
-    command = ["-v", "error", "-y", "-i", str(film.rendered.video), *options, *filters, "wrong.mp4"]
+    command = ["-v", "error", "-y", "-i", str(film.video), *options, *filters, "wrong.mp4"]
     programs.run(command, folder=tmp_path)
     found = codes(film, inspect(tmp_path / "wrong.mp4"))
     assert code in found
@@ -118,7 +118,7 @@ def test_a_file_of_the_wrong_kind_is_refused(film: Film, tmp_path: Path, filters
 
 
 def test_captions_that_the_encoder_did_not_draw_are_noticed(film: Film) -> None:
-    facts = inspect(film.rendered.video)
+    facts = inspect(film.video)
     assert codes(film, facts, seen(film, captioned={30: True, 90: False})) == ["captions_missing"]
     assert codes(film, facts, seen(film, captioned={})) == ["captions_missing"]
 
@@ -152,7 +152,7 @@ async def test_text_that_cannot_be_seen_in_the_encoded_frames_is_found_by_the_pr
     ],
 )
 def test_sound_is_judged(film: Film, heard: Heard, expected: list[str]) -> None:
-    assert codes(film, inspect(film.rendered.video), heard=heard) == expected
+    assert codes(film, inspect(film.video), heard=heard) == expected
 
 
 def test_a_still_that_is_meant_to_stand_is_not_frozen(shelf: Shelf) -> None:

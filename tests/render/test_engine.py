@@ -52,7 +52,7 @@ async def test_a_cancel_ends_every_child_and_leaves_no_file(shelf: Shelf, tmp_pa
     sources = dict(shelf.files)
     document = long_film(shelf)
     task = asyncio.create_task(
-        render(document, sources=shelf.files | sources, canvas=SMALL, folder=folder, on_progress=watch)
+        render(document, sources=shelf.files | sources, canvases=[SMALL], folder=folder, on_progress=watch)
     )
     await watch.started.wait()
     running = [process for process in children() if process not in before]
@@ -80,7 +80,7 @@ async def test_children_die_with_the_process_that_renders(shelf: Shelf, tmp_path
         "timeline = Timeline.model_validate_json((folder / 'timeline.json').read_text())\n"
         "sources = {k: pathlib.Path(v) for k, v in json.loads((folder / 'sources.json').read_text()).items()}\n"
         "tell = lambda done, total: print(done, flush=True)\n"
-        "asyncio.run(render(timeline, sources=sources, canvas=timeline.canvases[0], folder=folder, on_progress=tell))\n"
+        "asyncio.run(render(timeline, sources=sources, canvases=timeline.canvases, folder=folder, on_progress=tell))\n"
     )
     service = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE)
     with service:
@@ -97,7 +97,7 @@ async def refusal(shelf: Shelf, tmp_path: Path, **changes: Any) -> RenderRefused
     folder = tmp_path / "out"
     document = compile_short(bindings(shelf, ("One two.", "Three four."), **changes))
     with pytest.raises((RenderRefused, RenderInterrupted)) as caught:
-        await render(document, sources=shelf.files, canvas=document.canvases[0], folder=folder)
+        await render(document, sources=shelf.files, canvases=document.canvases, folder=folder)
     assert children() == []
     assert not folder.exists() or list(folder.iterdir()) == []
     assert caught.value.message.endswith((".", ""))
@@ -139,7 +139,7 @@ async def test_a_corrupt_clip_is_named(shelf: Shelf, tmp_path: Path) -> None:
 async def test_a_missing_file_is_named(shelf: Shelf, tmp_path: Path) -> None:
     document = timeline(shelf)
     with pytest.raises(RenderRefused) as caught:
-        await render(document, sources={}, canvas=SMALL, folder=tmp_path / "out")
+        await render(document, sources={}, canvases=[SMALL], folder=tmp_path / "out")
     assert caught.value.code == "source_missing"
 
 
@@ -157,7 +157,9 @@ async def test_all_faults_of_a_timeline_are_told(shelf: Shelf, tmp_path: Path) -
         for track in document.tracks
     ]
     with pytest.raises(TimelineRefused) as caught:
-        await render(document.model_copy(update={"tracks": empty}), sources=shelf.files, canvas=SMALL, folder=tmp_path)
+        await render(
+            document.model_copy(update={"tracks": empty}), sources=shelf.files, canvases=[SMALL], folder=tmp_path
+        )
     assert {fault.code for fault in caught.value.faults} == {"captions_empty", "font_missing"}
 
 
@@ -193,7 +195,7 @@ async def test_a_killed_worker_is_worth_another_try(shelf: Shelf, tmp_path: Path
     before = set(children())
     document = long_film(shelf)
     task = asyncio.create_task(
-        render(document, sources=shelf.files, canvas=SMALL, folder=tmp_path / "out", on_progress=watch)
+        render(document, sources=shelf.files, canvases=[SMALL], folder=tmp_path / "out", on_progress=watch)
     )
     await watch.started.wait()
     worker = next(process for process in children() if process not in before and "ffmpeg" not in process.name())
@@ -204,10 +206,10 @@ async def test_a_killed_worker_is_worth_another_try(shelf: Shelf, tmp_path: Path
     assert children() == []
 
 
-async def test_other_aspects_are_refused_with_a_sentence(shelf: Shelf, tmp_path: Path) -> None:
-    wide = SMALL.model_copy(update={"aspect": "16:9", "width": 480, "height": 270})
-    error = await refusal(shelf, tmp_path, canvas=wide)
-    assert error.code == "aspect_unsupported"
+async def test_a_canvas_of_the_wrong_shape_is_refused(shelf: Shelf, tmp_path: Path) -> None:
+    wide = SMALL.model_copy(update={"aspect": "16:9"})
+    error = await refusal(shelf, tmp_path, canvases=(wide,))
+    assert error.code == "aspect_wrong"
 
 
 def test_the_engine_is_imported_without_the_heavy_parts() -> None:

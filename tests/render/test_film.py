@@ -12,6 +12,7 @@ import ffmpeg
 import numpy as np
 import pytest
 
+from fenta.contracts.timeline import Aspect, Canvas
 from fenta.render import audio, encode, programs
 from fenta.render import timeline as plans
 from fenta.render.captions.burn import burn, install_fonts
@@ -42,24 +43,24 @@ def level_db(samples: np.ndarray) -> float:
 
 
 def test_the_file_says_what_players_want_to_know(film: Film) -> None:
-    facts = inspect(film.rendered.video)
+    facts = inspect(film.video)
     assert (facts.width, facts.height, facts.codec, facts.profile) == (270, 480, "h264", "High")
     assert (facts.pixel_format, facts.colour, facts.sound) == ("yuv420p", (1, 1, 1, 1), "aac 48000 2")
     assert facts.duration_ms == film.timeline.duration_ms
     assert facts.sound_ms == pytest.approx(film.timeline.duration_ms, abs=25)
-    data = film.rendered.video.read_bytes()
+    data = film.video.read_bytes()
     assert data.index(b"moov") < data.index(b"mdat")
 
 
 def test_every_frame_decodes_at_its_own_time(film: Film) -> None:
-    with av.open(str(film.rendered.video)) as container:
+    with av.open(str(film.video)) as container:
         times = [float(frame.pts * frame.time_base) for frame in container.decode(video=0)]
     assert times == pytest.approx([number / 30 for number in range(plan_of(film).frames)], abs=1e-6)
 
 
 def test_what_was_made_is_all_there_and_nothing_else(film: Film) -> None:
-    files = sorted(path.name for path in film.rendered.video.parent.iterdir())
-    assert files == ["subtitles.srt", "subtitles.vtt", "thumbnail.jpg", "video.mp4"]
+    files = sorted(path.name for path in film.video.parent.iterdir())
+    assert files == ["subtitles.srt", "subtitles.vtt", "thumbnail-9x16.jpg", "video-9x16.mp4"]
     assert film.rendered.srt is not None
     assert film.rendered.srt.read_text().count("-->") == 6
 
@@ -67,17 +68,17 @@ def test_what_was_made_is_all_there_and_nothing_else(film: Film) -> None:
 def test_progress_rises_to_the_end(film: Film) -> None:
     done = [frames for frames, _ in film.progress]
     assert done == sorted(done)
-    assert film.progress[-1] == (film.rendered.frames, film.rendered.frames)
+    assert film.progress[-1] == (film.frames, film.frames)
 
 
 def test_checks_measure_a_good_film(film: Film) -> None:
-    checks = film.rendered.checks
+    checks = film.rendered.films[0].checks
     assert checks.passed
     assert (checks.black_ms, checks.frozen_ms, checks.duration_error_ms, checks.caption_coverage) == (0, 0, 0, 1.0)
 
 
 def test_scenes_differ_and_none_is_dark(film: Film) -> None:
-    frames = luma_frames(film.rendered.video)
+    frames = luma_frames(film.video)
     assert frames.reshape(len(frames), -1).mean(axis=1).min() > 20
     middles = [frames[(shot.first + shot.fade + shot.last) // 2] for shot in plan_of(film).shots]
     differences = [cv2.absdiff(one, other).mean() for one, other in pairwise(middles)]
@@ -86,9 +87,9 @@ def test_scenes_differ_and_none_is_dark(film: Film) -> None:
 
 def test_every_word_changes_the_picture(film: Film) -> None:
     """The film's frames against the same frames without text."""
-    frames, plan = luma_frames(film.rendered.video), plan_of(film)
+    frames, plan = luma_frames(film.video), plan_of(film)
     moments = [plan.timeline.frame(word.start_ms + 100) for clip in plans.burned(film.timeline) for word in clip.words]
-    composer = Composer(plan, film.shelf.files, film.rendered.video.parent)
+    composer = Composer(plan, film.shelf.files, film.video.parent)
     bare = {number: frame.y.copy() for number, frame in enumerate(composer.frames(0, plan.frames)) if number in moments}
     shares = [float((cv2.absdiff(frames[moment], bare[moment])[300:400] > 60).mean()) for moment in moments]
     assert min(shares) > 0.01
@@ -100,7 +101,7 @@ def test_loudness_and_peak(film: Film, tmp_path: Path) -> None:
             "-hide_banner",
             "-nostats",
             "-i",
-            str(film.rendered.video),
+            str(film.video),
             "-af",
             "ebur128=peak=true:framelog=quiet",
             "-f",
@@ -129,7 +130,7 @@ async def test_music_steps_back_under_speech(shelf: Shelf, tmp_path: Path) -> No
 
 
 def test_a_voice_is_heard_at_its_place(film: Film) -> None:
-    sound = decoded_sound(film.rendered.video)
+    sound = decoded_sound(film.video)
     first = next(clip for track in plans.sounds(film.timeline) if track.role == "voice" for clip in track.clips)
     start = 48 * first.start_ms
     assert level_db(sound[start + 1000 : start + 5000]) > level_db(sound[max(0, start - 4500) : start - 500]) + 6
@@ -146,9 +147,9 @@ async def test_sound_is_the_same_in_every_run(film: Film, tmp_path: Path) -> Non
 
 
 async def test_one_worker_makes_the_same_bytes_as_two(film: Film, tmp_path: Path) -> None:
-    alone = await render(film.timeline, sources=film.shelf.files, canvas=SMALL, folder=tmp_path, workers=1)
-    assert alone.video.read_bytes() == film.rendered.video.read_bytes()
-    assert alone.thumbnail.read_bytes() == film.rendered.thumbnail.read_bytes()
+    alone = await render(film.timeline, sources=film.shelf.files, canvases=[SMALL], folder=tmp_path, workers=1)
+    assert alone.films[0].video.read_bytes() == film.video.read_bytes()
+    assert alone.films[0].thumbnail.read_bytes() == film.rendered.films[0].thumbnail.read_bytes()
 
 
 @pytest.mark.parametrize("cut", [3, 48, 51, 93])
@@ -175,7 +176,7 @@ def captioned_frames(film: Film, folder: Path, span: tuple[int, int]) -> list[st
 
 
 def test_the_thumbnail_is_a_picture_with_the_title(film: Film) -> None:
-    picture: Any = cv2.imread(str(film.rendered.thumbnail))
+    picture: Any = cv2.imread(str(film.rendered.films[0].thumbnail))
     assert picture.shape == (480, 270, 3)
     assert (picture[48:190] > 235).all(axis=2).mean() > 0.02
 
@@ -222,3 +223,25 @@ def test_a_wide_picture_is_shown_whole(shelf: Shelf, tmp_path: Path, fit: Any) -
 def test_a_timeline_survives_its_own_json(film: Film) -> None:
     text = json.dumps(film.timeline.model_dump(mode="json", by_alias=True))
     assert type(film.timeline).model_validate_json(text) == film.timeline
+
+
+async def test_every_aspect_is_a_whole_film_and_the_same_as_alone(film: Film, tmp_path: Path) -> None:
+    aspects: list[Aspect] = ["16:9", "1:1", "4:5"]
+    others = [Canvas.of(aspect, "540p") for aspect in aspects]
+    made = await render(film.timeline, sources=film.shelf.files, canvases=[SMALL, *others], folder=tmp_path, workers=2)
+
+    sizes = [(inspect(one.video).width, inspect(one.video).height) for one in made.films]
+    assert sizes == [(270, 480), (960, 540), (540, 540), (540, 676)]
+    assert all(one.checks.passed and one.frames == film.frames for one in made.films)
+    assert made.encoded_ms == 4 * film.rendered.encoded_ms
+    assert made.films[0].video.read_bytes() == film.video.read_bytes()
+    assert len(set(map(sound_of, made.films))) == 1
+    for one in made.films:
+        thumbnail: Any = cv2.imread(str(one.thumbnail))
+        assert thumbnail.shape[:2] == (one.canvas.height, one.canvas.width)
+
+
+def sound_of(film: Any) -> bytes:
+    """The packets of its sound, as they lie in the file."""
+    with av.open(str(film.video)) as container:
+        return b"".join(bytes(packet) for packet in container.demux(audio=0))

@@ -246,13 +246,35 @@ async def test_bad_input_is_answered_at_once(
     assert len(failed.tries) == 1
 
 
-async def test_other_aspects_are_refused_with_a_sentence(parts: Parts, shelf: Shelf) -> None:
+async def test_each_aspect_is_a_film_with_its_thumbnail_and_is_paid_for(parts: Parts, shelf: Shelf) -> None:
+    request = await film_request(parts, shelf, params={"aspects": ["16:9", "1:1"], "resolution": "720p"})
     async with parts.working():
-        await parts.deliver(await film_request(parts, shelf, params={"aspects": ["16:9"]}))
+        await parts.deliver(request)
+        made, used = await answered(parts, 2)
+    assert isinstance(made, RenderCompleted)
+    assert isinstance(used, UsageRecorded)
+    assert [(film.aspect, film.width, film.height) for film in made.renders] == [("16:9", 1280, 720), ("1:1", 720, 720)]
+    films, single = made.outputs["renders"], made.outputs["video"]
+    assert isinstance(films, list)
+    assert isinstance(single, Value)
+    assert [film.key for film in films] == ["16:9", "1:1"]
+    assert films[0].value == single
+    assert [film.video_asset_id for film in made.renders] == [film.value.asset_id for film in films]
+    assert len({film.thumbnail_asset_id for film in made.renders}) == 2
+    assert {asset.asset_id for asset in made.assets} == {asset_id(request.step_id, port, film) for port, film in FILES}
+    assert made.assets[0].asset_id == single.asset_id
+    assert (made.encoded_ms, used.quantity, used.detail["aspects"]) == (10_000, 10, ["16:9", "1:1"])
+
+
+FILES = [("video", 0), ("thumbnail", 0), ("video", 1), ("thumbnail", 1), ("srt", 0), ("vtt", 0)]
+
+
+async def test_an_aspect_asked_for_twice_is_refused(parts: Parts, shelf: Shelf) -> None:
+    async with parts.working():
+        await parts.deliver(await film_request(parts, shelf, params={"aspects": ["16:9", "16:9"]}))
         (failed,) = await answered(parts)
     assert isinstance(failed, StepFailed)
-    assert failed.error.code == "aspect_unsupported"
-    assert "9:16" in failed.error.message
+    assert (failed.error.class_, failed.error.code) == ("invalid", "input_invalid")
 
 
 async def test_an_error_nobody_expected_tells_nothing_of_itself(parts: Parts, shelf: Shelf) -> None:

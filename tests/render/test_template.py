@@ -95,7 +95,7 @@ def test_captions_are_made_from_the_words_when_none_are_given() -> None:
 def test_empty_captions_are_kept_so_that_they_are_refused(shelf: Shelf) -> None:
     empty = {key: Subtitles(cues=[], language="en") for key in ("s1", "s2", "s3")}
     timeline = compile_short(bindings(shelf, subtitles=empty))
-    found = plans.faults(timeline, timeline.canvases[0], lambda texts: "")
+    found = plans.faults(timeline, timeline.canvases, lambda texts: "")
     assert [fault.code for fault in found] == ["captions_empty"]
 
 
@@ -163,7 +163,7 @@ def test_any_speech_gives_a_timeline_without_faults(
     durations: list[int], target: int | None, fps: int, gap: int
 ) -> None:
     timeline = compile_short(given_speech(*durations, target_ms=target, fps=fps, gap_ms=gap))
-    assert plans.faults(timeline, timeline.canvases[0], lambda texts: "") == _only_captions(timeline)
+    assert plans.faults(timeline, timeline.canvases, lambda texts: "") == _only_captions(timeline)
     starts = [clip.start_ms for clip in plans.pictures(timeline)]
     assert all(start % 10 == 0 and start * fps % 1000 == 0 for start in starts)
     assert sum(durations) <= timeline.duration_ms
@@ -173,9 +173,7 @@ def test_any_speech_gives_a_timeline_without_faults(
 def _only_captions(timeline: Timeline) -> list[object]:
     # The speech of these films has no words.
     return [
-        fault
-        for fault in plans.faults(timeline, timeline.canvases[0], lambda texts: "")
-        if fault.code == "captions_empty"
+        fault for fault in plans.faults(timeline, timeline.canvases, lambda texts: "") if fault.code == "captions_empty"
     ]
 
 

@@ -35,7 +35,7 @@ def film(*clips: VideoClip, duration: int, tracks: tuple[Any, ...] = (), fps: An
 
 
 def codes(timeline: Timeline, canvas: Canvas = TALL, missing: str = "") -> list[str]:
-    return [fault.code for fault in faults(timeline, canvas, lambda texts: missing)]
+    return [fault.code for fault in faults(timeline, [canvas], lambda texts: missing)]
 
 
 def media(kind: Any, duration_ms: int) -> AssetSource:
@@ -80,13 +80,31 @@ def test_all_faults_are_told_at_once() -> None:
     assert set(codes(timeline, missing="ꙮ")) == wanted
 
 
-@pytest.mark.parametrize("canvas", [("16:9", 1920, 1080), ("1:1", 1080, 1080), ("9:16", 1080, 1080)])
-def test_other_aspects_are_refused_with_a_sentence(canvas: tuple[Any, int, int]) -> None:
+@pytest.mark.parametrize("canvas", [("9:16", 1080, 1080), ("16:9", 1080, 1920), ("1:1", 1080, 1200), ("4:5", 720, 720)])
+def test_a_canvas_of_another_shape_than_its_aspect_is_refused(canvas: tuple[Any, int, int]) -> None:
     aspect, width, height = canvas
     wrong = Canvas(aspect=aspect, width=width, height=height)
-    found = faults(film(clip("a", 0, 1000), duration=1000), wrong, lambda texts: "")
-    assert [fault.code for fault in found] == ["aspect_unsupported"]
+    found = faults(film(clip("a", 0, 1000), duration=1000), [wrong], lambda texts: "")
+    assert [fault.code for fault in found] == ["aspect_wrong"]
     assert found[0].message.endswith(".")
+
+
+def test_an_aspect_asked_for_twice_is_refused() -> None:
+    found = faults(film(clip("a", 0, 1000), duration=1000), [TALL, TALL], lambda texts: "")
+    assert [fault.code for fault in found] == ["aspect_repeated"]
+
+
+@pytest.mark.parametrize(
+    ("aspect", "resolution", "size"),
+    [
+        ("9:16", "1080p", (1080, 1920)), ("16:9", "1080p", (1920, 1080)), ("1:1", "720p", (720, 720)),
+        ("4:5", "1080p", (1080, 1350)), ("4:5", "540p", (540, 676)), ("16:9", "2160p", (3840, 2160)),
+    ],
+)  # fmt: skip
+def test_a_canvas_has_the_resolution_on_its_shorter_side(aspect: Any, resolution: Any, size: tuple[int, int]) -> None:
+    canvas = Canvas.of(aspect, resolution)
+    assert (canvas.width, canvas.height) == size
+    assert faults(film(clip("a", 0, 1000), duration=1000), [canvas], lambda texts: "") == []
 
 
 @pytest.mark.parametrize(("fps", "grid"), [(24, 250), (25, 40), (30, 100), (60, 50)])

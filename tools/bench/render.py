@@ -47,7 +47,7 @@ class _Bench:
         self._folder = folder
         shelf = Shelf(folder)
         pictures = {f"s{number}": _detailed(shelf, number) for number in (1, 2)}
-        document = timeline(shelf, TEXTS, visuals=pictures, canvas=CANVAS, transition="crossfade")
+        document = timeline(shelf, TEXTS, visuals=pictures, canvases=(CANVAS,), transition="crossfade")
         self._sources = shelf.files
         self._plan: FramePlan = frame_plan(document, CANVAS)
         self._text: Burn = burn(self._plan)

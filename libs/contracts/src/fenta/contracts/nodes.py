@@ -4,15 +4,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from fenta.contracts import units
 from fenta.contracts.models import Capability
+from fenta.contracts.timeline import Aspect, Resolution, each_once
 from fenta.contracts.units import Bounds, Size
 
 Executor = Literal["workflow", "generation", "render"]
 Lane = Literal["high", "default", "media"]
-Aspects = Annotated[list[Literal["9:16", "16:9", "1:1"]], Field(min_length=1, max_length=3)]
+Aspects = Annotated[list[Aspect], Field(min_length=1, max_length=4), AfterValidator(each_once)]
 Models = Annotated[list[str], Field(min_length=1, max_length=5)]
 Prompt = Annotated[str, Field(max_length=5000)]
 
@@ -116,7 +117,7 @@ class StoryboardParams(Params):
     model: Models = ["auto"]
     style: str = Field(default="", max_length=200)
     shots_per_segment: Literal[1] = 1
-    aspect: Literal["9:16", "16:9", "1:1"] = "9:16"
+    aspect: Aspect = "9:16"
 
 
 class ImageParams(Params):
@@ -170,7 +171,7 @@ class TimelineParams(Params):
 
 class RenderParams(Params):
     aspects: Aspects = ["9:16"]
-    resolution: Literal["720p", "1080p"] = "1080p"
+    resolution: Resolution = "1080p"
     codec: Literal["h264"] = "h264"
     sidecars: list[Literal["srt", "vtt"]] = ["srt", "vtt"]
     thumbnail: bool = True
@@ -203,7 +204,7 @@ def _music_cost(_params: dict[str, Any], models: list[str], _size: Size) -> Boun
 
 
 def _render_cost(params: dict[str, Any], _models: list[str], size: Size) -> Bounds:
-    return units.render_bounds(size, params.get("resolution", "1080p"))
+    return units.render_bounds(size, params.get("resolution", "1080p"), films=len(params.get("aspects", ["9:16"])))
 
 
 CATALOGUE: dict[str, NodeType] = {

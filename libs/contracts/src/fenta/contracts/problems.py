@@ -73,7 +73,6 @@ PROBLEMS: dict[str, ProblemType] = {
             unpriced="A unit has no price",
             url_not_allowed="The address is not allowed",
             unknown_event_type="Unknown event type",
-            aspect_unsupported="This aspect cannot be rendered yet",
             language_unsupported="This language is not spoken yet",
             voice_not_found="Unknown voice",
         ),

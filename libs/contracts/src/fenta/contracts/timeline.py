@@ -1,20 +1,47 @@
 """The timeline: tracks of clips in absolute milliseconds; one document from which all aspects are rendered."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from fenta.contracts.values import Contract
 
-Aspect = Literal["9:16", "16:9", "1:1"]
+Aspect = Literal["9:16", "16:9", "1:1", "4:5"]
 Milliseconds = Annotated[int, Field(ge=0)]
 Unit = Annotated[float, Field(ge=0, le=1)]
+
+Resolution = Literal["540p", "720p", "1080p", "2160p"]
 
 
 class Canvas(Contract):
     aspect: Aspect
     width: int = Field(ge=16, le=7680, multiple_of=2)
     height: int = Field(ge=16, le=7680, multiple_of=2)
+
+    @classmethod
+    def of(cls, aspect: Aspect, resolution: Resolution) -> "Canvas":
+        """The canvas whose shorter side has as many pixels as the resolution says; sides are even."""
+        across, down = (int(side) for side in aspect.split(":"))
+        unit = int(resolution.removesuffix("p")) / min(across, down)
+        return cls(aspect=aspect, width=_even(across * unit), height=_even(down * unit))
+
+
+def each_once(aspects: list[Aspect]) -> list[Aspect]:
+    """Raises ValueError when an aspect is asked for twice."""
+    if len(set(aspects)) < len(aspects):
+        raise ValueError("an aspect is asked for twice")
+    return aspects
+
+
+def _even(pixels: float) -> int:
+    return -(-round(pixels) // 2) * 2
+
+
+def covering(aspects: Sequence[Aspect], resolution: Resolution) -> tuple[int, int]:
+    """Width and height of the smallest picture from which each of these canvases can be cut."""
+    canvases = [Canvas.of(aspect, resolution) for aspect in aspects]
+    return max(canvas.width for canvas in canvases), max(canvas.height for canvas in canvases)
 
 
 class AssetSource(Contract):
@@ -181,7 +208,7 @@ class Timeline(Contract):
     title: str = ""
     fps: Literal[24, 25, 30, 60] = 30
     duration_ms: Annotated[int, Field(gt=0, le=3_600_000)]
-    canvases: list[Canvas] = Field(min_length=1, max_length=3)
+    canvases: list[Canvas] = Field(min_length=1, max_length=4)
     tracks: list[Track] = Field(max_length=50)
     loudness: Loudness = Loudness()
 

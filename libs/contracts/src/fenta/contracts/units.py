@@ -9,7 +9,7 @@ from fenta.contracts.values import Contract
 Unit = Literal["llm_tokens", "kai_credits", "tts_characters", "render_seconds"]
 UNITS: tuple[Unit, ...] = ("llm_tokens", "kai_credits", "tts_characters", "render_seconds")
 
-QUALITY = {"720p": 1.0, "1080p": 1.5, "2160p": 4.0}
+QUALITY = {"540p": 1.0, "720p": 1.0, "1080p": 1.5, "2160p": 4.0}
 
 # The slowest and the fastest voice we know, in characters a second, with room for other languages.
 SLOW_SPEECH, FAST_SPEECH = 6.0, 26.0
@@ -82,13 +82,13 @@ def render_seconds(seconds: float, resolution: str) -> int:
     return math.ceil(seconds * QUALITY[resolution])
 
 
-def render_bounds(size: Size, resolution: str) -> Bounds:
-    """The film lasts as long as its speech, whatever was asked for."""
+def render_bounds(size: Size, resolution: str, *, films: int = 1) -> Bounds:
+    """A film lasts as long as its speech, whatever was asked for; each aspect is a film."""
     shortest = max(1.0, size.characters_low / FAST_SPEECH)
     longest = size.characters_high / SLOW_SPEECH + 2 * size.scenes_high
     return (
-        {"render_seconds": render_seconds(shortest, resolution)},
-        {"render_seconds": render_seconds(min(longest, size.seconds * 1.6 + 20), resolution)},
+        {"render_seconds": render_seconds(films * shortest, resolution)},
+        {"render_seconds": render_seconds(films * min(longest, size.seconds * 1.6 + 20), resolution)},
     )
 
 

@@ -1,10 +1,10 @@
 """What a finished step tells the others: assets, outputs, usage, as events. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from fenta.contracts.documents import media_type_of
 from fenta.contracts.events import (
@@ -23,7 +23,7 @@ from fenta.contracts.ids import asset_id, usage_id
 from fenta.contracts.units import render_seconds
 from fenta.contracts.values import Asset, KeyedValue, Lineage, PortValue, Value, storage_key
 from fenta.render.checks import Checks
-from fenta.render.engine import Rendered
+from fenta.render.engine import Film, Rendered
 from fenta.render.materials import assets_in, render_params
 from fenta.render.template import TEMPLATE
 
@@ -31,6 +31,13 @@ UNIT = "render_seconds"
 MEDIA_TYPES = {"video": "video/mp4", "thumbnail": "image/jpeg", "srt": "application/x-subrip", "vtt": "text/vtt"}
 VALUE_TYPES = {"video": "render", "thumbnail": "image", "srt": "file", "vtt": "file"}
 ASSET_KINDS = {"video": "video", "thumbnail": "image", "srt": "srt", "vtt": "vtt"}
+
+
+class Output(NamedTuple):
+    """Where a file comes out: its port, and which of the films it belongs to."""
+
+    port: str
+    film: int = 0
 
 
 @dataclass(frozen=True)
@@ -53,16 +60,19 @@ def step_of(request: RenderRequested) -> dict[str, Any]:
     return {name: getattr(request, name) for name in names}
 
 
-def files_of(rendered: Rendered, request: RenderRequested) -> dict[str, Path]:
-    """By output port, what was made and asked for."""
+def files_of(rendered: Rendered, request: RenderRequested) -> dict[Output, Path]:
+    """What was made and asked for. Subtitles are the same for all films."""
     params = render_params(request)
-    made = {"video": rendered.video, "thumbnail": rendered.thumbnail, "srt": rendered.srt, "vtt": rendered.vtt}
+    made: dict[Output, Path | None] = {}
+    for number, film in enumerate(rendered.films):
+        made |= {Output("video", number): film.video, Output("thumbnail", number): film.thumbnail}
+    made |= {Output("srt"): rendered.srt, Output("vtt"): rendered.vtt}
     wanted = {"video", *params.sidecars, *(["thumbnail"] if params.thumbnail else [])}
-    return {port: path for port, path in made.items() if path is not None and port in wanted}
+    return {output: path for output, path in made.items() if path is not None and output.port in wanted}
 
 
 def timeline_made(request: RenderRequested, stored: Stored, duration_ms: int, times: Times) -> AssetGenerated:
-    asset = _asset(request, "timeline", "timeline", media_type_of("timeline"), stored, TEMPLATE)
+    asset = _asset(request, Output("timeline"), "timeline", media_type_of("timeline"), stored, TEMPLATE)
     value = Value(type="timeline", asset_id=asset.asset_id, sha256=stored.sha256)
     return AssetGenerated(
         **step_of(request),
@@ -73,18 +83,20 @@ def timeline_made(request: RenderRequested, stored: Stored, duration_ms: int, ti
 
 
 def film_made(
-    request: RenderRequested, timeline: Value, rendered: Rendered, stored: Mapping[str, Stored], times: Times
+    request: RenderRequested, timeline: Value, rendered: Rendered, stored: Mapping[Output, Stored], times: Times
 ) -> RenderCompleted:
-    assets = {port: _film_asset(request, port, rendered, file) for port, file in stored.items()}
+    assets = {
+        output: _film_asset(request, output, rendered.films[output.film], file) for output, file in stored.items()
+    }
     return RenderCompleted(
         **step_of(request),
-        outputs=_outputs(assets),
+        outputs=_outputs(rendered, assets),
         assets=list(assets.values()),
         usage=[_usage_line(request, rendered)],
         timeline={"asset_id": timeline.asset_id or "", "sha256": timeline.sha256},
-        renders=[_file(request, rendered, assets)],
+        renders=[_file(request, film, number, assets) for number, film in enumerate(rendered.films)],
         encoded_ms=rendered.encoded_ms,
-        checks=_checks(rendered.checks),
+        checks=_checks([film.checks for film in rendered.films]),
         **vars(times),
     )
 
@@ -98,7 +110,11 @@ def film_used(request: RenderRequested, rendered: Rendered, now: datetime) -> Us
         step_id=request.step_id,
         node_type=request.node_type,
         occurred_at=now,
-        detail={"encoded_ms": rendered.encoded_ms, "resolution": render_params(request).resolution, "aspect": "9:16"},
+        detail={
+            "encoded_ms": rendered.encoded_ms,
+            "resolution": render_params(request).resolution,
+            "aspects": [film.canvas.aspect for film in rendered.films],
+        },
         **line.model_dump(),
     )
 
@@ -111,33 +127,48 @@ def attempt(code: str, now: datetime) -> Try:
     return Try(model="libx264", provider="fenta", code=code, at=now)
 
 
-def _outputs(assets: Mapping[str, Asset]) -> dict[str, PortValue]:
-    single = {
-        port: Value(type=VALUE_TYPES[port], asset_id=asset.asset_id, sha256=asset.sha256)
-        for port, asset in assets.items()
-    }
-    return {**single, "renders": [KeyedValue(key="9:16", value=single["video"])]}
+def _outputs(rendered: Rendered, assets: Mapping[Output, Asset]) -> dict[str, PortValue]:
+    """Single ports hold what belongs to the first film."""
+    values = {output: _value(output.port, asset) for output, asset in assets.items()}
+    first = {output.port: value for output, value in values.items() if output.film == 0}
+    films = [
+        KeyedValue(key=film.canvas.aspect, value=values[Output("video", number)])
+        for number, film in enumerate(rendered.films)
+    ]
+    return {**first, "renders": films}
 
 
-def _file(request: RenderRequested, rendered: Rendered, assets: Mapping[str, Asset]) -> RenderedFile:
-    thumbnail = assets.get("thumbnail")
+def _value(port: str, asset: Asset) -> Value:
+    return Value(type=VALUE_TYPES[port], asset_id=asset.asset_id, sha256=asset.sha256)
+
+
+def _file(request: RenderRequested, film: Film, number: int, assets: Mapping[Output, Asset]) -> RenderedFile:
+    thumbnail = assets.get(Output("thumbnail", number))
     return RenderedFile(
-        aspect="9:16",
+        aspect=film.canvas.aspect,
         resolution=render_params(request).resolution,
-        width=rendered.width,
-        height=rendered.height,
-        fps=rendered.fps,
+        width=film.canvas.width,
+        height=film.canvas.height,
+        fps=film.fps,
         codec="h264",
-        duration_ms=rendered.duration_ms,
-        video_asset_id=assets["video"].asset_id,
+        duration_ms=film.duration_ms,
+        video_asset_id=assets[Output("video", number)].asset_id,
         thumbnail_asset_id=thumbnail.asset_id if thumbnail else None,
-        sidecars={port: assets[port].asset_id for port in ("srt", "vtt") if port in assets},
+        sidecars={port: assets[Output(port)].asset_id for port in ("srt", "vtt") if Output(port) in assets},
     )
 
 
-def _checks(checks: Checks) -> RenderChecks:
-    measured = {name: value for name, value in vars(checks).items() if name != "faults"}
-    return RenderChecks(passed=checks.passed, **measured)
+def _checks(films: Sequence[Checks]) -> RenderChecks:
+    """The worst of all films; their sound is the same."""
+    return RenderChecks(
+        passed=all(checks.passed for checks in films),
+        duration_error_ms=max(checks.duration_error_ms for checks in films),
+        loudness_lufs=films[0].loudness_lufs,
+        black_ms=max(checks.black_ms for checks in films),
+        frozen_ms=max(checks.frozen_ms for checks in films),
+        silent_ms=max(checks.silent_ms for checks in films),
+        caption_coverage=min(checks.caption_coverage for checks in films),
+    )
 
 
 def _usage_line(request: RenderRequested, rendered: Rendered) -> UsageLine:
@@ -145,21 +176,21 @@ def _usage_line(request: RenderRequested, rendered: Rendered) -> UsageLine:
     return UsageLine(usage_id=usage_id(request.step_id, UNIT), unit=UNIT, quantity=quantity)
 
 
-def _film_asset(request: RenderRequested, port: str, rendered: Rendered, stored: Stored) -> Asset:
-    asset = _asset(request, port, ASSET_KINDS[port], MEDIA_TYPES[port], stored, "libx264")
-    seen = port in {"video", "thumbnail"}
+def _film_asset(request: RenderRequested, output: Output, film: Film, stored: Stored) -> Asset:
+    asset = _asset(request, output, ASSET_KINDS[output.port], MEDIA_TYPES[output.port], stored, "libx264")
+    seen = output.port in {"video", "thumbnail"}
     return asset.model_copy(
         update={
-            "width": rendered.width if seen else None,
-            "height": rendered.height if seen else None,
-            "duration_ms": rendered.duration_ms if port == "video" else None,
+            "width": film.canvas.width if seen else None,
+            "height": film.canvas.height if seen else None,
+            "duration_ms": film.duration_ms if output.port == "video" else None,
         }
     )
 
 
-def _asset(request: RenderRequested, port: str, kind: str, media_type: str, stored: Stored, model: str) -> Asset:  # noqa: PLR0917
+def _asset(request: RenderRequested, output: Output, kind: str, media_type: str, stored: Stored, model: str) -> Asset:  # noqa: PLR0917
     return Asset(
-        asset_id=asset_id(request.step_id, port),
+        asset_id=asset_id(request.step_id, output.port, output.film),
         kind=kind,
         media_type=media_type,
         sha256=stored.sha256,

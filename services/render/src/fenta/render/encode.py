@@ -10,11 +10,12 @@ import cv2
 import ffmpeg
 import numpy as np
 
+from fenta.contracts.timeline import Canvas
 from fenta.render import programs
 from fenta.render.captions.burn import Burn
-from fenta.render.captions.karaoke import CENTRE_Y
 from fenta.render.compose.composer import Composer, Statistics
 from fenta.render.compose.frame import Frame, Plane
+from fenta.render.places import place_of
 from fenta.render.timeline import FramePlan
 
 PRESET, QUALITY = "veryfast", 22
@@ -76,7 +77,7 @@ def _feed(
         for count, (number, frame) in enumerate(zip(range(*span), composer.frames(*span), strict=True), start=1):
             child.stdin.write(frame.data.data)  # type: ignore[union-attr]
             if number in wanted:
-                plain.append(_band(frame).copy())
+                plain.append(_band(frame, composer.canvas).copy())
             if count % REPORT_EVERY == 0 or number == span[1] - 1:
                 report(count)
         child.stdin.close()  # type: ignore[union-attr]
@@ -158,7 +159,7 @@ def encoder_options(plan: FramePlan) -> dict[str, Any]:
 
 
 def _probed(plan: FramePlan, stream: Any, name: str, probes: Sequence[int]) -> Any:
-    top, height = _band_rows(plan.canvas.height)
+    top, height = _band_rows(plan.canvas)
     chosen = stream.select(expr="+".join(f"eq(n,{probe})" for probe in probes)).video(0)
     band = chosen.crop(out_w=plan.canvas.width, out_h=height, x=0, y=top).extractplanes(planes="y").video(0)
     return ffmpeg.output(band, filename=f"{name}.probe", extra_options={"f": "rawvideo", "fps_mode": "passthrough"})
@@ -174,13 +175,13 @@ def _arguments(stream: Any) -> list[str]:
     return command[1:]
 
 
-def _band_rows(height: int) -> tuple[int, int]:
-    top = int(height * (CENTRE_Y - BAND / 2)) // 2 * 2
-    return top, int(height * BAND) // 2 * 2
+def _band_rows(canvas: Canvas) -> tuple[int, int]:
+    top = int(canvas.height * (place_of(canvas).centre_y - BAND / 2)) // 2 * 2
+    return top, int(canvas.height * BAND) // 2 * 2
 
 
-def _band(frame: Frame) -> Plane:
-    top, height = _band_rows(frame.height)
+def _band(frame: Frame, canvas: Canvas) -> Plane:
+    top, height = _band_rows(canvas)
     return frame.y[top : top + height]
 
 
@@ -188,7 +189,7 @@ def _visible(probe: Path, plan: FramePlan, plain: Sequence[Plane]) -> list[bool]
     """For each probe whether the encoder saw text where the composer had drawn none."""
     if not plain:
         return []
-    seen = np.fromfile(probe, np.uint8).reshape(-1, _band_rows(plan.canvas.height)[1], plan.canvas.width)
+    seen = np.fromfile(probe, np.uint8).reshape(-1, _band_rows(plan.canvas)[1], plan.canvas.width)
     shares = [float((cv2.absdiff(now, before) > VISIBLE_STEP).mean()) for now, before in zip(seen, plain, strict=True)]
     return [share > VISIBLE_SHARE for share in shares]
 

@@ -9,7 +9,7 @@ import sys
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,44 +26,59 @@ Answer = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Rendered:
-    """The finished files and what is known of them. Without a caption track there are no sidecars."""
+class Film:
+    """The film on one canvas and what is known of it."""
 
+    canvas: Canvas
     video: Path
     thumbnail: Path
-    srt: Path | None
-    vtt: Path | None
-    width: int
-    height: int
     fps: int
     frames: int
     duration_ms: int
-    encoded_ms: int
+    checks: Checks
+
+    @property
+    def encoded_ms(self) -> int:
+        return self.frames * 1000 // self.fps
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """The finished files, a film per canvas in the order asked for. Without a caption track there are no sidecars."""
+
+    films: tuple[Film, ...]
+    srt: Path | None
+    vtt: Path | None
     loudness_lufs: float | None
     true_peak_db: float | None
-    checks: Checks
+
+    @property
+    def encoded_ms(self) -> int:
+        """Of all films together."""
+        return sum(film.encoded_ms for film in self.films)
 
 
 async def render(
     timeline: Timeline,
     *,
     sources: Mapping[str, Path],
-    canvas: Canvas,
+    canvases: Sequence[Canvas],
     folder: Path,
     on_progress: OnProgress = lambda done, total: None,
     workers: int | None = None,
 ) -> Rendered:
-    """Render into `folder`. `sources` has a local file for the SHA-256 of every asset of the timeline.
+    """Render a film for each canvas into `folder`; the sound is made once for all.
 
-    `on_progress` is told frames done and frames in all, rising. Raises RenderRefused (TimelineRefused, CheckFailed)
+    `sources` has a local file for the SHA-256 of every asset of the timeline. `on_progress` is told frames done and
+    frames in all, rising. Raises RenderRefused (TimelineRefused, CheckFailed)
     or RenderInterrupted; then, as after a cancel, no child runs on and no file of the render is left.
     """
     if missing := source_hashes(timeline) - sources.keys():
         raise RenderRefused("source_missing", f"The timeline names files that are not there: {', '.join(missing)}.")
-    work = _work_folder(folder, timeline, canvas, sources)
+    work = _work_folder(folder, timeline, canvases, sources)
     try:
         async with _crew(work, workers or cores()) as crew:
-            rendered = await _render(crew, timeline, canvas, work, on_progress)
+            rendered = await _render(crew, timeline, canvases, work, on_progress)
         return _moved(rendered, folder)
     finally:
         shutil.rmtree(work, ignore_errors=True)
@@ -74,12 +89,12 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _work_folder(folder: Path, timeline: Timeline, canvas: Canvas, sources: Mapping[str, Path]) -> Path:
+def _work_folder(folder: Path, timeline: Timeline, canvases: Sequence[Canvas], sources: Mapping[str, Path]) -> Path:
     work = folder.resolve() / "work"
     work.mkdir(parents=True)
     spec = {
         "timeline": timeline.model_dump(mode="json", by_alias=True),
-        "canvas": canvas.model_dump(mode="json"),
+        "canvases": [canvas.model_dump(mode="json") for canvas in canvases],
         "sources": {sha256: str(path.resolve()) for sha256, path in sources.items()},
         "folder": str(work),
     }
@@ -89,26 +104,62 @@ def _work_folder(folder: Path, timeline: Timeline, canvas: Canvas, sources: Mapp
 
 def _moved(rendered: Rendered, folder: Path) -> Rendered:
     """Out of the working folder, which is about to go."""
-    files = {name: file for name, file in vars(rendered).items() if isinstance(file, Path)}
-    return Rendered(**{**vars(rendered), **{name: file.replace(folder / file.name) for name, file in files.items()}})
+    films = tuple(
+        replace(film, video=_into(folder, film.video), thumbnail=_into(folder, film.thumbnail))
+        for film in rendered.films
+    )
+    return replace(rendered, films=films, srt=_into(folder, rendered.srt), vtt=_into(folder, rendered.vtt))
+
+
+def _into(folder: Path, file: Any) -> Any:
+    return file.replace(folder / file.name) if file else None
 
 
 # --- the plan of the work ---------------------------------------------------------------------------------------------
 
 
-async def _render(crew: "Crew", timeline: Timeline, canvas: Canvas, work: Path, on_progress: OnProgress) -> Rendered:
+async def _render(
+    crew: "Crew", timeline: Timeline, canvases: Sequence[Canvas], work: Path, on_progress: OnProgress
+) -> Rendered:
     await crew.do([{"do": "prepare"}])
-    plan = frame_plan(timeline, canvas)
-    spans = plan.segments()
+    plans = [frame_plan(timeline, canvas) for canvas in canvases]
+    cuts = [_cut(number, span) for number, plan in enumerate(plans) for span in plan.segments()]
     # The longest first, so that the workers come to an end together.
-    order = sorted(range(len(spans)), key=lambda index: spans[index][0] - spans[index][1])
-    tasks: list[Answer] = [{"do": "segment", "first": spans[index][0], "last": spans[index][1]} for index in order]
-    progress = Progress(plan.frames, on_progress)
-    *encoded, sound, _ = await crew.do([*tasks, {"do": "sound"}, {"do": "thumbnail"}], progress)
-    segments = [segment for _, segment in sorted(zip(order, encoded, strict=True), key=lambda pair: pair[0])]
+    cuts.sort(key=lambda cut: cut["first"] - cut["last"])
+    pictures = [{"do": "thumbnail", "canvas": number} for number in range(len(plans))]
+    progress = Progress(sum(plan.frames for plan in plans), on_progress)
+    made = await crew.do([*cuts, {"do": "sound"}, *pictures], progress)
+    encoded, sound, thumbnails = made[: len(cuts)], made[len(cuts)], made[len(cuts) + 1 :]
+    segments = [_of_canvas(number, cuts, encoded) for number in range(len(plans))]
+    joined = await crew.do([_joining(number, parts, sound) for number, parts in enumerate(segments)])
+    facts = [_facts(film) for film in joined]
+    checks = _checked(plans, facts, segments, sound)
+    films = [
+        Film(plan.canvas, work / film["file"], work / picture["file"], plan.fps, fact.frames, fact.duration_ms, found)
+        for plan, film, picture, fact, found in zip(plans, joined, thumbnails, facts, checks, strict=True)
+    ]
+    srt, vtt = _sidecars(plans[0], work)
+    return Rendered(tuple(films), srt, vtt, sound["loudness_lufs"], sound["true_peak_db"])
+
+
+def _cut(canvas: int, span: tuple[int, int]) -> Answer:
+    return {"do": "segment", "canvas": canvas, "first": span[0], "last": span[1]}
+
+
+def _of_canvas(canvas: int, cuts: Sequence[Answer], encoded: Sequence[Answer]) -> list[Answer]:
+    """The segments of one film in their order."""
+    pairs = zip(cuts, encoded, strict=True)
+    mine = [(cut["first"], segment) for cut, segment in pairs if cut["canvas"] == canvas]
+    return [segment for _, segment in sorted(mine, key=lambda pair: pair[0])]
+
+
+def _joining(canvas: int, segments: Sequence[Answer], sound: Answer) -> Answer:
     parts = [(segment["name"], segment["frames"]) for segment in segments]
-    (film,) = await crew.do([{"do": "join", "segments": parts, "sound": sound["file"]}])
-    return _checked(plan, segments, sound, film, work)
+    return {"do": "join", "canvas": canvas, "segments": parts, "sound": sound["file"]}
+
+
+def _facts(film: Answer) -> FileFacts:
+    return FileFacts(**{**film["facts"], "colour": tuple(film["facts"]["colour"])})
 
 
 class Progress:
@@ -124,27 +175,16 @@ class Progress:
         self._tell(sum(self._done.values()), self._total)
 
 
-def _checked(plan: FramePlan, segments: Sequence[Answer], sound: Answer, film: Answer, work: Path) -> Rendered:
-    facts = FileFacts(**{**film["facts"], "colour": tuple(film["facts"]["colour"])})
-    seen = _seen(segments)
+def _checked(
+    plans: Sequence[FramePlan], facts: Sequence[FileFacts], segments: Sequence[Sequence[Answer]], sound: Answer
+) -> list[Checks]:
+    """What was found of each film. Raises CheckFailed with the faults of all."""
     heard = Heard(sound["loudness_lufs"], sound["silent_ms"], sound["mute"])
-    found = check(plan, facts, seen, heard)
-    if not found.passed:
-        raise CheckFailed(found.faults)
-    return Rendered(
-        video=work / film["file"],
-        thumbnail=work / "thumbnail.jpg",
-        **_sidecars(plan, work),
-        width=facts.width,
-        height=facts.height,
-        fps=plan.fps,
-        frames=facts.frames,
-        duration_ms=facts.duration_ms,
-        encoded_ms=facts.frames * 1000 // plan.fps,
-        loudness_lufs=sound["loudness_lufs"],
-        true_peak_db=sound["true_peak_db"],
-        checks=found,
-    )
+    parts = zip(plans, facts, segments, strict=True)
+    found = [check(plan, fact, _seen(encoded), heard) for plan, fact, encoded in parts]
+    if faults := [fault for checks in found for fault in checks.faults]:
+        raise CheckFailed(faults)
+    return found
 
 
 def _seen(segments: Sequence[Answer]) -> Seen:
@@ -155,14 +195,15 @@ def _seen(segments: Sequence[Answer]) -> Seen:
     )
 
 
-def _sidecars(plan: FramePlan, work: Path) -> dict[str, Path | None]:
+def _sidecars(plan: FramePlan, work: Path) -> tuple[Path, Path] | tuple[None, None]:
+    """SRT and VTT."""
     track = captions(plan.timeline)
     if track is None:
-        return {"srt": None, "vtt": None}
-    files = {"srt": (work / "subtitles.srt", sidecars.srt(track)), "vtt": (work / "subtitles.vtt", sidecars.vtt(track))}
-    for file, text in files.values():
-        file.write_text(text, encoding="utf-8")
-    return {name: file for name, (file, _) in files.items()}
+        return None, None
+    srt, vtt = work / "subtitles.srt", work / "subtitles.vtt"
+    srt.write_text(sidecars.srt(track), encoding="utf-8")
+    vtt.write_text(sidecars.vtt(track), encoding="utf-8")
+    return srt, vtt
 
 
 # --- the workers ------------------------------------------------------------------------------------------------------

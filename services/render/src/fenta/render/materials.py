@@ -1,20 +1,19 @@
 """What a step is given: its input values become documents, and those the bindings of a template."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from fenta.chassis.storage import Storage
 from fenta.contracts.documents import MediaRef, Music, Script, Speech, Subtitles
 from fenta.contracts.events import RenderRequested
 from fenta.contracts.nodes import RenderParams, TimelineParams
-from fenta.contracts.timeline import Canvas, Timeline
+from fenta.contracts.timeline import Aspect, Canvas, Resolution, Timeline
 from fenta.contracts.values import KeyedValue, PortValue, Value
 from fenta.render.errors import RenderRefused
 from fenta.render.template import Bindings, Visual
 
 Document = TypeVar("Document", Script, Speech, Subtitles, Music, Timeline)
 
-SIZES = {"720p": (720, 1280), "1080p": (1080, 1920)}
 FILMS = frozenset({"video", "render"})
 
 
@@ -38,7 +37,7 @@ class Materials:
             music=await self._music(),
             title=str(self._text("title")),
             target_ms=target,
-            canvas=canvas_of(params.aspects, "1080p"),
+            canvases=canvases_of(params.aspects, "1080p"),
             fps=params.fps,
             gap_ms=params.gap_ms,
             min_scene_ms=params.min_scene_ms,
@@ -90,14 +89,9 @@ def _visual(value: Value) -> Visual:
     return Visual(asset, media="video" if value.type in FILMS else "image")
 
 
-def canvas_of(aspects: list[Any], resolution: str) -> Canvas:
-    """Raises RenderRefused `aspect_unsupported` for anything but 9:16."""
-    if aspects != ["9:16"]:
-        raise RenderRefused(
-            "aspect_unsupported", f"Only 9:16 can be rendered so far, not {', '.join(aspects)}.", "Ask for 9:16."
-        )
-    width, height = SIZES[resolution]
-    return Canvas(aspect="9:16", width=width, height=height)
+def canvases_of(aspects: Sequence[Aspect], resolution: Resolution) -> tuple[Canvas, ...]:
+    """One per aspect, in the order asked for."""
+    return tuple(Canvas.of(aspect, resolution) for aspect in aspects)
 
 
 def render_params(request: RenderRequested) -> RenderParams:

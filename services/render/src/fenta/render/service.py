@@ -19,10 +19,10 @@ from fenta.contracts import documents
 from fenta.contracts.events import CancellationRequested, Event, RenderRequested
 from fenta.contracts.timeline import Canvas, Timeline
 from fenta.render import answers, metrics, problems
-from fenta.render.answers import Stored, Times
+from fenta.render.answers import Output, Stored, Times
 from fenta.render.engine import OnProgress, Rendered
 from fenta.render.errors import RenderRefused, TimelineRefused, TookTooLong
-from fenta.render.materials import Materials, canvas_of, render_params
+from fenta.render.materials import Materials, canvases_of, render_params
 from fenta.render.models import Render, Stop
 from fenta.render.progress import Publish, Reporter
 from fenta.render.repository import ALL_STEPS, Renders
@@ -37,7 +37,13 @@ class Engine(Protocol):
     """`fenta.render.engine.render`, or what stands in for it in a test."""
 
     async def __call__(
-        self, timeline: Timeline, *, sources: dict[str, Path], canvas: Canvas, folder: Path, on_progress: OnProgress
+        self,
+        timeline: Timeline,
+        *,
+        sources: dict[str, Path],
+        canvases: Sequence[Canvas],
+        folder: Path,
+        on_progress: OnProgress,
     ) -> Rendered: ...
 
 
@@ -148,7 +154,7 @@ class RenderService:
         bindings = await Materials(self._storage, request).bindings()
         timeline = compile_short(bindings)
         # Glyphs are looked up when the film is rendered, by a process that measures text anyway.
-        if found := faults(timeline, bindings.canvas, lambda texts: ""):
+        if found := faults(timeline, bindings.canvases, lambda texts: ""):
             raise TimelineRefused(found)
         data = documents.encode(timeline)
         sha256 = await self._storage.put(request.org_id, data, media_type=documents.media_type_of("timeline"))
@@ -163,13 +169,13 @@ class RenderService:
     async def _render(self, lease: Lease, request: RenderRequested, reporter: Reporter) -> None:
         timeline, value = await Materials(self._storage, request).timeline()
         params = render_params(request)
-        canvas = canvas_of(list(params.aspects), params.resolution)
+        canvases = canvases_of(params.aspects, params.resolution)
         folder = self._new_folder(lease)
         try:
             sources = await self._fetch(request.org_id, timeline, folder)
             crash_point("film.gathered")
             rendered = await self._engine(
-                timeline, sources=sources, canvas=canvas, folder=folder / "out", on_progress=reporter.frames
+                timeline, sources=sources, canvases=canvases, folder=folder / "out", on_progress=reporter.frames
             )
             crash_point("film.rendered")
             stored = await self._store(request, rendered)
@@ -204,11 +210,11 @@ class RenderService:
             await asyncio.gather(*copies, return_exceptions=True)
         return dict(zip(hashes, paths, strict=True))
 
-    async def _store(self, request: RenderRequested, rendered: Rendered) -> dict[str, Stored]:
+    async def _store(self, request: RenderRequested, rendered: Rendered) -> dict[Output, Stored]:
         stored = {}
-        for port, path in answers.files_of(rendered, request).items():
-            sha256 = await self._storage.put_file(request.org_id, path, media_type=answers.MEDIA_TYPES[port])
-            stored[port] = Stored(sha256, path.stat().st_size)
+        for output, path in answers.files_of(rendered, request).items():
+            sha256 = await self._storage.put_file(request.org_id, path, media_type=answers.MEDIA_TYPES[output.port])
+            stored[output] = Stored(sha256, path.stat().st_size)
         return stored
 
     # --- the answers ---

@@ -1,7 +1,7 @@
 """The template `fenta/short@1`: a script, its pictures, voices, captions and music become one timeline."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 from typing import Literal
 
@@ -28,7 +28,7 @@ from fenta.render.errors import RenderRefused
 from fenta.render.timeline import grid_ms
 
 TEMPLATE = "fenta/short@1"
-PORTRAIT = Canvas(aspect="9:16", width=1080, height=1920)
+PORTRAIT = Canvas.of("9:16", "1080p")
 
 TransitionKind = Literal["auto", "cut", "crossfade", "slide", "wipe", "zoom"]
 
@@ -75,7 +75,7 @@ class Bindings:
     title: str = ""
     language: str = ""
     target_ms: int | None = None
-    canvas: Canvas = PORTRAIT
+    canvases: tuple[Canvas, ...] = (PORTRAIT,)
     fps: Literal[24, 25, 30, 60] = 30
     gap_ms: int = 250
     min_scene_ms: int = 1500
@@ -112,7 +112,7 @@ def compile_short(bindings: Bindings) -> Timeline:
         *_music(bindings.music, duration),
     ]
     return Timeline(
-        title=_title(bindings), fps=bindings.fps, duration_ms=duration, canvases=[bindings.canvas], tracks=tracks
+        title=_title(bindings), fps=bindings.fps, duration_ms=duration, canvases=list(bindings.canvases), tracks=tracks
     )
 
 
@@ -349,8 +349,3 @@ def _music(music: Music | None, duration_ms: int) -> list[Track]:
 
 def _sound(audio: MediaRef, duration_ms: int) -> AssetSource:
     return AssetSource(asset_id=audio.asset_id, sha256=audio.sha256, media="audio", duration_ms=duration_ms)
-
-
-def with_canvas(bindings: Bindings, width: int, height: int) -> Bindings:
-    """The same film on another size of the same aspect."""
-    return replace(bindings, canvas=Canvas(aspect=bindings.canvas.aspect, width=width, height=height))

@@ -164,10 +164,15 @@ def source_hashes(timeline: Timeline) -> set[str]:
     return {source.sha256 for source in [*seen, *heard] if isinstance(source, AssetSource)}
 
 
-def faults(timeline: Timeline, canvas: Canvas, missing_glyphs: MissingGlyphs) -> list[Fault]:
+def label(canvas: Canvas) -> str:
+    """The canvas' aspect as a part of file names."""
+    return canvas.aspect.replace(":", "x")
+
+
+def faults(timeline: Timeline, canvases: Sequence[Canvas], missing_glyphs: MissingGlyphs) -> list[Fault]:
     """Everything that forbids this render, at once; an empty list means that it may start."""
     return [
-        *_canvas_faults(canvas),
+        *_canvas_faults(canvases),
         *_length_faults(timeline),
         *_picture_faults(timeline),
         *_source_faults(timeline),
@@ -175,11 +180,14 @@ def faults(timeline: Timeline, canvas: Canvas, missing_glyphs: MissingGlyphs) ->
     ]
 
 
-def _canvas_faults(canvas: Canvas) -> Iterator[Fault]:
-    if canvas.aspect != "9:16":
-        yield Fault("aspect_unsupported", f"Only 9:16 can be rendered so far, not {canvas.aspect}.")
-    elif abs(canvas.width / canvas.height - 9 / 16) > 0.02:
-        yield Fault("aspect_unsupported", f"{canvas.width}x{canvas.height} is not a 9:16 canvas.")
+def _canvas_faults(canvases: Sequence[Canvas]) -> Iterator[Fault]:
+    for index, canvas in enumerate(canvases):
+        across, down = (int(side) for side in canvas.aspect.split(":"))
+        # Sides are even, so that small canvases cannot have their aspect exactly.
+        if abs(canvas.width * down / (canvas.height * across) - 1) > 0.035:
+            yield Fault("aspect_wrong", f"{canvas.width}x{canvas.height} is not a {canvas.aspect} canvas.")
+        if canvas.aspect in {other.aspect for other in canvases[:index]}:
+            yield Fault("aspect_repeated", f"{canvas.aspect} is asked for twice.")
 
 
 def _length_faults(timeline: Timeline) -> Iterator[Fault]:

@@ -22,7 +22,7 @@ from fenta.render.captions.burn import Burn, burn, install_fonts, missing_glyphs
 from fenta.render.errors import RenderInterrupted, RenderRefused, TimelineRefused
 from fenta.render.inspection import inspect
 from fenta.render.thumbnail import render_thumbnail
-from fenta.render.timeline import FramePlan, frame_plan
+from fenta.render.timeline import FramePlan, frame_plan, label
 
 Answer = dict[str, Any]
 
@@ -32,44 +32,59 @@ class Worker:
 
     def __init__(self, spec: dict[str, Any], say: Callable[[Answer], None]) -> None:
         self._timeline = Timeline.model_validate(spec["timeline"])
-        self._canvas = Canvas.model_validate(spec["canvas"])
+        self._canvases = [Canvas.model_validate(canvas) for canvas in spec["canvases"]]
         self._sources = {sha256: Path(path) for sha256, path in spec["sources"].items()}
         self._folder = Path(spec["folder"])
         self._say = say
 
     @cached_property
-    def _plan(self) -> FramePlan:
-        return frame_plan(self._timeline, self._canvas)
+    def _plans(self) -> list[FramePlan]:
+        return [frame_plan(self._timeline, canvas) for canvas in self._canvases]
 
     @cached_property
-    def _text(self) -> Burn:
-        return burn(self._plan)
+    def _texts(self) -> list[Burn]:
+        return [burn(plan) for plan in self._plans]
+
+    def _of(self, canvas: int) -> Path:
+        """The folder of one canvas' files."""
+        return self._folder / label(self._canvases[canvas])
 
     def prepare(self) -> Answer:
         """Refuse what cannot be rendered, with all reasons; make the fonts known."""
-        found = timeline.faults(self._timeline, self._canvas, lambda texts: missing_glyphs(list(texts)))
+        found = timeline.faults(self._timeline, self._canvases, lambda texts: missing_glyphs(list(texts)))
         if found:
             raise TimelineRefused(found)
-        install_fonts(self._folder)
+        for canvas in range(len(self._canvases)):
+            self._of(canvas).mkdir(exist_ok=True)
+            install_fonts(self._of(canvas))
         return {}
 
-    def segment(self, first: int, last: int) -> Answer:
+    def segment(self, canvas: int, first: int, last: int) -> Answer:
         def report(frames: int) -> None:
             self._say({"frames": frames})
             crash_point("segment.encoding")
 
-        return asdict(encode.encode_segment(self._text, self._sources, self._folder, (first, last), report))
+        text, folder = self._texts[canvas], self._of(canvas)
+        return asdict(encode.encode_segment(text, self._sources, folder, (first, last), report))
 
     def sound(self) -> Answer:
-        return asdict(audio.render_sound(self._plan, self._sources, self._folder))
+        return asdict(audio.render_sound(self._plans[0], self._sources, self._folder))
 
-    def thumbnail(self) -> Answer:
-        return {"file": render_thumbnail(self._plan, self._sources, self._folder).name}
+    def thumbnail(self, canvas: int) -> Answer:
+        made = render_thumbnail(self._plans[canvas], self._sources, self._of(canvas))
+        return self._named(made, canvas)
 
-    def join(self, segments: list[tuple[str, int]], sound: str | None) -> Answer:
-        film = encode.join(self._plan, segments, sound, self._folder, "video.mp4")
+    def join(self, canvas: int, segments: list[tuple[str, int]], sound: str | None) -> Answer:
+        heard = str(self._folder / sound) if sound else None
+        film = encode.join(self._plans[canvas], segments, heard, self._of(canvas), "video.mp4")
         crash_point("film.joined")
-        return {"file": film.name, "facts": asdict(inspect(film))}
+        facts = asdict(inspect(film))
+        return self._named(film, canvas) | {"facts": facts}
+
+    def _named(self, file: Path, canvas: int) -> Answer:
+        """A finished file by a name that no other canvas has, relative to the folder of all."""
+        named = file.replace(file.with_stem(f"{file.stem}-{label(self._canvases[canvas])}"))
+        return {"file": str(named.relative_to(self._folder))}
 
     def answer(self, task: dict[str, Any]) -> Answer:
         """Do a task; errors with a name become answers, others end the process with a traceback."""

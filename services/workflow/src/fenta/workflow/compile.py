@@ -10,6 +10,7 @@ from fenta.chassis.errors import Problem
 from fenta.chassis.findings import invalid
 from fenta.contracts import models, units, voices
 from fenta.contracts.documents import Script
+from fenta.contracts.timeline import Aspect, covering
 from fenta.contracts.units import Size
 from fenta.workflow import builtin
 from fenta.workflow.graph import Graph, Node
@@ -42,7 +43,6 @@ def compile_request(request: JobRequest) -> Compiled:
     if len(sources) != 1:
         named = f"You named {' and '.join(sources)}." if sources else "You named none."
         raise Problem("source_ambiguous", f"A job takes exactly one of brief, script, workflow. {named}")
-    _require_portrait(request)
     if request.brief is not None:
         compiled = _from_brief(request.brief)
     elif request.script is not None:
@@ -50,18 +50,6 @@ def compile_request(request: JobRequest) -> Compiled:
     else:
         compiled = _from_graph(request.workflow, request.inputs)
     return _finished(compiled, request)
-
-
-def _require_portrait(request: JobRequest) -> None:
-    aspects = request.output.aspects + (request.brief.aspects if request.brief else [])
-    other = [aspect for aspect in aspects if aspect != "9:16"]
-    if other:
-        raise Problem(
-            "aspect_unsupported",
-            f"{other[0]} cannot be rendered yet.",
-            hint="Ask for 9:16.",
-            errors=[Mistake("#/output/aspects", "aspect_unsupported", f"{other[0]} cannot be rendered yet.")],
-        )
 
 
 def _language(given: str, known: frozenset[str] | None, pointer: str) -> str:
@@ -191,17 +179,32 @@ def _finished(compiled: Compiled, request: JobRequest) -> Compiled:
 
 
 def _output_params(request: JobRequest, graph: Graph) -> dict[str, dict[str, Any]]:
-    """What the request says of its output, for every render in the graph; given scripts want it too."""
-    output = request.output
-    params = {
-        "resolution": output.resolution,
-        "aspects": list(output.aspects),
-        "sidecars": list(output.subtitles),
-        "thumbnail": output.thumbnail,
+    """What the request says of its output, for every node that it concerns; settings are stronger."""
+    by_type = _params_by_type(request)
+    return {
+        node.id: by_type[node.type] | request.settings.get(node.id, {}) for node in graph.nodes if node.type in by_type
     }
-    explicit = "output" in request.model_fields_set or request.workflow is None
-    renders = [node.id for node in graph.nodes if node.type == "Output.Render"] if explicit else []
-    return {node_id: params | request.settings.get(node_id, {}) for node_id in renders}
+
+
+def _params_by_type(request: JobRequest) -> dict[str, dict[str, Any]]:
+    """A graph of one's own says itself what its nodes do, unless the request speaks of its output."""
+    output, own_graph = request.output, request.workflow is not None
+    if own_graph and "output" not in request.model_fields_set:
+        return {}
+    aspects = output.aspects or (request.brief.aspects if request.brief else None)
+    shape = {"aspects": aspects} if aspects else {}
+    film = {"resolution": output.resolution, "sidecars": list(output.subtitles), "thumbnail": output.thumbnail}
+    params: dict[str, dict[str, Any]] = {"Output.Render": film | shape, "Edit.Timeline": shape}
+    return params if own_graph else params | _picture_params(aspects or ["9:16"])
+
+
+def _picture_params(aspects: list[Aspect]) -> dict[str, dict[str, Any]]:
+    """One picture serves all aspects, so it must be large enough for each."""
+    width, height = covering(aspects, "1080p")
+    return {
+        "Storyboard.Generate": {"aspect": aspects[0]},
+        "Input.KAI.GenerateImage": {"width": width, "height": height},
+    }
 
 
 def _frozen(node: Node) -> Node:

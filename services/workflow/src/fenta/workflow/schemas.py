@@ -8,6 +8,8 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from fenta.chassis.http import Body
 from fenta.contracts.documents import Script, Segment
+from fenta.contracts.nodes import Aspects
+from fenta.contracts.timeline import Resolution
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
 _BLANKS = re.compile(r"\s+")
@@ -33,7 +35,6 @@ Point = Annotated[str, BeforeValidator(_cleaned), Field(min_length=3, max_length
 Short = Annotated[str, BeforeValidator(_cleaned), Field(max_length=200)]
 Spoken = Annotated[str, BeforeValidator(_cleaned), Field(min_length=1, max_length=5000), AfterValidator(_has_words)]
 Seconds = Annotated[int, Field(ge=5, le=3600)]
-Aspect = Literal["9:16", "16:9", "1:1"]
 
 
 class VoiceChoice(Body):
@@ -56,7 +57,7 @@ class Brief(Body):
     points: list[Point] = Field(default_factory=list, max_length=20)
     duration_seconds: Seconds = 30
     platform: Literal["youtube", "tiktok", "instagram", "all"] = "youtube"
-    aspects: list[Aspect] = Field(default=["9:16"], min_length=1, max_length=3)
+    aspects: Aspects = Field(default=["9:16"])
     language: Short = "en"
     tone: Short = ""
     audience: Short = ""
@@ -95,8 +96,10 @@ class GivenScript(Body):
 
 
 class Output(Body):
-    aspects: list[Aspect] = Field(default=["9:16"], min_length=1, max_length=3)
-    resolution: Literal["720p", "1080p"] = "1080p"
+    """What comes out. Without aspects of its own it has those of the brief or of the graph."""
+
+    aspects: Aspects | None = None
+    resolution: Resolution = "1080p"
     subtitles: list[Literal["srt", "vtt"]] = Field(default=["srt", "vtt"])
     thumbnail: bool = True
 
@@ -144,7 +147,7 @@ class VideoRequest(Brief):
 
     def job(self) -> JobRequest:
         brief = Brief.model_construct(**{name: getattr(self, name) for name in Brief.model_fields})
-        output = self.output or Output(aspects=self.aspects)
+        output = self.output or Output()
         beside = {name: getattr(self, name) for name in ("max_cost", "on_budget", "settings", "metadata")}
         return JobRequest.model_construct(
             brief=brief,

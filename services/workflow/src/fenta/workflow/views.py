@@ -27,6 +27,24 @@ def money(micros: int | None) -> dict[str, Any] | None:
     return None if micros is None else {"amount_micros": micros, "currency": "USD"}
 
 
+def _films(job: Job, given: Any) -> list[tuple[str | None, dict[str, Any]]]:
+    """An output's assets: the film with those of its other aspects, or the one there is."""
+    if not isinstance(given, dict) or not given.get("asset_id"):
+        return []
+    for step in job.steps:
+        films = [(entry["key"], entry["value"]) for entry in step.outputs.get("renders", ())]
+        if films and films[0][1]["asset_id"] == given["asset_id"]:
+            return films
+    return [(None, given)]
+
+
+def _filename(name: str, aspect: str | None, number: int) -> str:
+    """The first film has the plain name."""
+    file = FILENAMES.get(name, f"{name}.json")
+    stem, _, kind = file.rpartition(".")
+    return f"{stem}-{aspect.replace(':', 'x')}.{kind}" if aspect and number else file
+
+
 class Views:
     """Renders jobs; `storage_link(org_id, sha256, filename)` signs an address."""
 
@@ -68,22 +86,20 @@ class Views:
         }
 
     def outputs(self, job: Job) -> list[dict[str, Any]]:
-        """Named outputs with signed addresses that live for an hour."""
-        shown = []
-        expires = datetime.fromtimestamp(datetime.now(UTC).timestamp() + LINK_SECONDS, UTC)
-        for name, value in job.outputs.items():
-            if isinstance(value, dict) and value.get("asset_id"):
-                shown.append(
-                    {
-                        "name": name,
-                        "aspect": "9:16" if name == "video" else None,
-                        "asset_id": value["asset_id"],
-                        "sha256": value["sha256"],
-                        "url": self._link(job.org_id, value["sha256"], FILENAMES.get(name, f"{name}.json")),
-                        "url_expires_at": time_words(expires),
-                    }
-                )
-        return shown
+        """Named outputs with signed addresses that live for an hour; of a video that has several aspects, each."""
+        expires = time_words(datetime.fromtimestamp(datetime.now(UTC).timestamp() + LINK_SECONDS, UTC))
+        return [
+            {
+                "name": name,
+                "aspect": aspect,
+                "asset_id": value["asset_id"],
+                "sha256": value["sha256"],
+                "url": self._link(job.org_id, value["sha256"], _filename(name, aspect, number)),
+                "url_expires_at": expires,
+            }
+            for name, given in job.outputs.items()
+            for number, (aspect, value) in enumerate(_films(job, given))
+        ]
 
     def step(self, job: Job, step: Step) -> dict[str, Any]:
         return {

@@ -23,11 +23,25 @@ class Incomplete(Exception):
 def download(outputs: Sequence[Json], manifest: Json, folder: Path) -> list[Path]:
     """The files of a job and its manifest; those of an earlier job in this folder are replaced."""
     folder.mkdir(parents=True, exist_ok=True)
-    wanted = {output["name"]: output for output in reversed(outputs) if output["name"] in FILES}
+    wanted = _by_file(outputs)
     # Signed links need no token, and must not get one: they may lead to another host.
     with httpx.Client(timeout=TIMEOUT, follow_redirects=False) as client:
-        files = [_fetch(client, wanted[name], folder / file) for name, file in FILES.items() if name in wanted]
+        files = [_fetch(client, output, folder / file) for file, output in wanted.items()]
     return [*files, _write_manifest(manifest, folder / MANIFEST)]
+
+
+def _by_file(outputs: Sequence[Json]) -> dict[str, Json]:
+    """The first of each kind has the plain name, a film of another aspect that of its aspect."""
+    named: dict[str, Json] = {}
+    for kind, file in FILES.items():
+        for output in (output for output in outputs if output["name"] == kind):
+            named[file if file not in named else _of_aspect(file, output["aspect"])] = output
+    return named
+
+
+def _of_aspect(file: str, aspect: str | None) -> str:
+    path = Path(file)
+    return f"{path.stem}-{(aspect or 'other').replace(':', 'x')}{path.suffix}"
 
 
 def _fetch(client: httpx.Client, output: Json, path: Path) -> Path:

@@ -2,6 +2,7 @@
 
 # ruff: noqa: PLC0415  commands import what they need when they are called, so that `fenta --help` is quick
 
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,8 +25,19 @@ class Mood(StrEnum):
 class Resolution(StrEnum):
     """How many lines the shorter side has."""
 
+    FOUR_TIMES = "2160p"
     FULL = "1080p"
     HALF = "720p"
+    DRAFT = "540p"
+
+
+class Aspect(StrEnum):
+    """Width to height."""
+
+    PORTRAIT = "9:16"
+    LANDSCAPE = "16:9"
+    SQUARE = "1:1"
+    TALL = "4:5"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -42,7 +54,8 @@ def video(
     mood: Annotated[Mood, typer.Option(help="What the music is like.")] = Mood.AMBIENT,
     music: Annotated[bool, typer.Option("--music/--no-music")] = True,
     captions: Annotated[bool, typer.Option("--captions/--no-captions")] = True,
-    resolution: Annotated[Resolution, typer.Option(help="720p is made faster.")] = Resolution.FULL,
+    aspect: Annotated[list[Aspect] | None, typer.Option("--aspect", "-a", help="May be repeated.")] = None,
+    resolution: Annotated[Resolution, typer.Option(help="540p is a draft, 2160p is 4K.")] = Resolution.FULL,
     out: Annotated[Path, typer.Option(help="Where the files go.")] = Path("video"),
     api: Annotated[str | None, typer.Option(envvar="FENTA_API_URL", help="A Fenta elsewhere.")] = None,
     token: Annotated[str | None, typer.Option(envvar="FENTA_TOKEN", help="Its access token.")] = None,
@@ -59,6 +72,7 @@ def video(
         voice=voice,
         mood=mood if music else None,
         captions=captions,
+        aspects=aspect or [Aspect.PORTRAIT],
         resolution=resolution,
     )
     make_video(body, out, api=api, token=token)
@@ -73,6 +87,7 @@ def brief(
     voice: str = "auto",
     mood: str | None = Mood.AMBIENT,
     captions: bool = True,
+    aspects: Sequence[str] = (Aspect.PORTRAIT,),
     resolution: str = Resolution.FULL,
 ) -> dict[str, Any]:
     """The body of `POST /v1/video/generate`."""
@@ -84,6 +99,7 @@ def brief(
         "voice": {"voice_id": voice},
         "music": {"mood": str(mood)} if mood else False,
         "captions": {"style": "karaoke"} if captions else False,
+        "aspects": [str(aspect) for aspect in aspects],
         "output": {"resolution": str(resolution)},
     }
 

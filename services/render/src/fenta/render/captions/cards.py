@@ -28,8 +28,8 @@ class Card:
 
     @property
     def unit(self) -> float:
-        """A thousandth of the canvas' width; all distances follow it."""
-        return self.canvas.width / 1000
+        """A thousandth of the canvas' shorter side; all distances follow it."""
+        return _side(self.canvas) / 1000
 
     @property
     def left(self) -> float:
@@ -58,24 +58,28 @@ class Card:
         return self.top + ((len(self.lines) - 1) * LEADING + 1.37) * self.em
 
 
+def _side(canvas: Canvas) -> int:
+    return min(canvas.width, canvas.height)
+
+
 def styles(clip: OverlayClip, canvas: Canvas, em: float) -> tuple[Style, Style]:
     """Of the large type and of the small one."""
-    outline = 6 * canvas.width / 1000
+    outline = 6 * _side(canvas) / 1000
     large = Style(
         f"{clip.id}Large", fonts.DISPLAY, em, outline=outline, outline_colour=INK, spacing=round(-em * 0.012, 2)
     )
-    return large, Style(f"{clip.id}Small", fonts.TEXT, DETAIL_EM * canvas.width, colour=INK)
+    return large, Style(f"{clip.id}Small", fonts.TEXT, DETAIL_EM * _side(canvas), colour=INK)
 
 
 def card(clip: OverlayClip, canvas: Canvas, accent: str) -> Card:
     """Choose the largest type in which the text fits its box."""
     width, height = clip.box[2] * canvas.width, clip.box[3] * canvas.height
-    em = LARGEST * canvas.width
+    em = LARGEST * _side(canvas)
     while True:
         lines = wrap(clip.text, face=fonts.DISPLAY, max_width=width / em)
         widest = max((fonts.width(line, fonts.DISPLAY) for line in lines), default=0) * em
         fits = widest <= width and (len(lines) * LEADING + 0.3) * em <= height
-        if fits or em <= SMALLEST * canvas.width:
+        if fits or em <= SMALLEST * _side(canvas):
             return Card(clip, canvas, accent, tuple(lines), em)
         em *= 0.94
 

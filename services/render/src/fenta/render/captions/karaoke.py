@@ -9,12 +9,9 @@ from fenta.render.captions import fonts
 from fenta.render.captions.ass import RIGHT_TO_LEFT_MARK, Event, Style, colour, first_frame, marked_up
 from fenta.render.captions.layout import Chunk, Piece, chunks, line_text
 from fenta.render.captions.text import is_right_to_left
+from fenta.render.places import Place, place_of
 
-# Shares of the canvas: high enough for the buttons of the platforms, low enough to leave the picture alone.
-CENTRE_Y = 0.725
-WIDEST = 0.84
 LEADING = 1.3
-EM = 92 / 1080
 # Captions that follow closely stay until the next one comes instead of blinking.
 LINGER_MS = 240
 
@@ -27,8 +24,12 @@ class CaptionStyle:
     accent: str
 
     @property
+    def place(self) -> Place:
+        return place_of(self.canvas)
+
+    @property
     def em(self) -> float:
-        return EM * min(self.canvas.width, self.canvas.height)
+        return self.place.em * min(self.canvas.width, self.canvas.height)
 
     @property
     def text(self) -> Style:
@@ -43,11 +44,11 @@ class CaptionStyle:
 
     @property
     def max_width(self) -> float:
-        return WIDEST * self.canvas.width / self.em
+        return self.place.widest * self.canvas.width / self.em
 
     def row(self, index: int, rows: int) -> str:
         """Where a line stands; the distance between lines is ours, since font cells differ between scripts."""
-        middle = self.canvas.height * CENTRE_Y + (index - (rows - 1) / 2) * LEADING * self.em
+        middle = self.canvas.height * self.place.centre_y + (index - (rows - 1) / 2) * LEADING * self.em
         return f"\\an5\\pos({self.canvas.width // 2},{round(middle)})"
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from fenta.contracts.timeline import Canvas
 from fenta.render.compose import transitions
 from fenta.render.compose.frame import Frame
 from fenta.render.compose.layers import Layer, open_layer
@@ -34,6 +35,10 @@ class Composer:
         self._layers: dict[int, Layer] = {}
         self._out, self._below, self._above = (Frame(plan.canvas.width, plan.canvas.height) for _ in range(3))
         self.statistics = Statistics()
+
+    @property
+    def canvas(self) -> Canvas:
+        return self._plan.canvas
 
     def frames(self, first: int, last: int) -> Iterator[Frame]:
         """The frames of `[first, last)`, each valid until the next one is asked for."""

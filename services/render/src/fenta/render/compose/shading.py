@@ -7,8 +7,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fenta.contracts.timeline import OverlayClip
+from fenta.contracts.timeline import Canvas, OverlayClip
 from fenta.render.compose.frame import BLACK, NEUTRAL, Frame, Plane
+from fenta.render.places import place_of
 from fenta.render.timeline import FramePlan, burned, overlays
 
 CAPTION_DEPTH, TITLE_DEPTH, END_CARD_DEPTH = 0.4, 0.5, 0.45
@@ -41,7 +42,7 @@ class Shading:
     def apply(self, frame_number: int, frame: Frame, brightness: float) -> None:
         depths = self.depths(frame_number, brightness)
         if depths:
-            maps = _maps(depths, frame.width, frame.height)
+            maps = _maps(depths, self._plan.canvas)
             for plane, (top, gain, offset) in zip(frame.planes(), maps, strict=True):
                 rows = plane[top : top + len(gain)]
                 cv2.multiply(rows, gain, dst=rows, scale=1 / 255)
@@ -72,18 +73,18 @@ def _presence(card: OverlayClip, now_ms: float) -> float:
 
 
 @lru_cache(maxsize=4)
-def _maps(depths: Depths, width: int, height: int) -> tuple[tuple[int, Plane, Plane], ...]:
+def _maps(depths: Depths, canvas: Canvas) -> tuple[tuple[int, Plane, Plane], ...]:
     """For every plane its first shaded row, and the factor (of 255) and offset of the pixels from there on."""
-    gain = _gain(depths, height)
-    luma = _map(gain, width, BLACK)
-    chroma = _map(gain[::2], width // 2, NEUTRAL)
+    gain = _gain(depths, canvas)
+    luma = _map(gain, canvas.width, BLACK)
+    chroma = _map(gain[::2], canvas.width // 2, NEUTRAL)
     return luma, chroma, chroma
 
 
-def _gain(depths: Depths, height: int) -> NDArray[np.float64]:
+def _gain(depths: Depths, canvas: Canvas) -> NDArray[np.float64]:
     """One factor per row."""
-    y = (np.arange(height) + 0.5) / height
-    caption = _bump(y, 0.725, 0.2) * CAPTION_DEPTH * depths.caption / STEPS
+    y = (np.arange(canvas.height) + 0.5) / canvas.height
+    caption = _bump(y, place_of(canvas).centre_y, 0.2) * CAPTION_DEPTH * depths.caption / STEPS
     title = _bump(y, 0.16, 0.3) * TITLE_DEPTH * depths.title / STEPS
     end_card = END_CARD_DEPTH * depths.end_card / STEPS
     gain: NDArray[np.float64] = (1 - caption) * (1 - title) * (1 - end_card)
