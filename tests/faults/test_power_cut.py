@@ -18,7 +18,8 @@ from tests.support.invariants import assert_all_is_well, engine_calls
 from tests.support.people import Person
 from tests.support.receiver import Receiver
 
-# Each takes an engine seconds to make.
+# One picture after the other, so that one is finished while another is being made; each takes an engine seconds.
+SETTINGS = QUICK | {"ENGINE_HELPERS": "1"}
 LARGE = {"image": {"width": 1080, "height": 1920}, "render": {"resolution": "720p"}}
 
 
@@ -30,13 +31,12 @@ async def test_everything_killed_while_pictures_are_made(tmp_path: Path) -> None
                 person = await Person.register(http)
                 await person.post("/webhooks", {"url": receiver.url, "events": ["*"]})
                 job_id = await person.make_video(duration_seconds=6, settings=LARGE, music=False)
-                await until(lambda: one_is_made(home), seconds=60)
-                done = finished(await person.steps(job_id))
+                done = await until(lambda: midway(home, person, job_id), seconds=120)
         unfinished = in_hand(home)
         assert unfinished, "all pictures were made before anything was killed"
         assert "script" in done
 
-        with Stack(home.path, settings=QUICK, gateway_port=0) as stack:
+        with Stack(home.path, settings=SETTINGS, gateway_port=0) as stack:
             assert stack.url == url
             async with httpx.AsyncClient(base_url=url, timeout=30, trust_env=False) as http:
                 person = Person(http, person.session, person.token)
@@ -51,7 +51,7 @@ async def test_everything_killed_while_pictures_are_made(tmp_path: Path) -> None
 @contextlib.contextmanager
 def first_life(folder: Path) -> Iterator[Home]:
     """`fenta up`, which ends with SIGKILL to the supervisor and to everything that it has started."""
-    environment = {**os.environ, **QUICK, "FENTA_HOME": str(folder)}
+    environment = {**os.environ, **SETTINGS, "FENTA_HOME": str(folder)}
     command = [sys.executable, "-m", "fenta.embedded.cli", "up"]
     with (folder / "up.log").open("wb") as log:
         process = psutil.Popen(command, env=environment, stdout=log, stderr=log)
@@ -88,8 +88,13 @@ def in_hand(home: Home) -> list[str]:
     return [path.parent.name for path in tasks(home) if not path.with_name("outcome.json").exists()]
 
 
-async def one_is_made(home: Home) -> bool:
-    """Whether a picture is finished and another one is being made."""
+async def midway(home: Home, person: Person, job_id: str) -> dict[str, Any] | None:
+    """The steps that are done, once a picture is finished and another one is being made."""
+    done = finished(await person.steps(job_id))
+    return done if one_is_made(home) else None
+
+
+def one_is_made(home: Home) -> bool:
     pictures = [path for path in tasks(home) if '"image"' in path.read_text()]
     outcomes = [path.with_name("outcome.json").exists() for path in pictures]
     return any(outcomes) and not all(outcomes)
