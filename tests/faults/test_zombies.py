@@ -2,23 +2,19 @@
 
 import asyncio
 import contextlib
-import os
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import psutil
 import pytest
 
 from fenta.embedded.supervisor import Stack
 from tests.conftest import until
 from tests.faults.conftest import ALL_FAULTS
-from tests.support.bus import free_ports
 from tests.support.invariants import assert_all_is_well, rows
 from tests.support.people import Person
+from tests.support.processes import Replica
 from tests.support.receiver import Receiver
 
 OPEN = (
@@ -36,8 +32,9 @@ async def test_a_zombie_writes_nothing_when_it_returns(
 ) -> None:
     job_id = await person.make_video(music=False, captions=False)
     async with standing_still(faulty, service) as zombie:
-        with replacement(faulty, service, tmp_path / "replacement.log") as url:
-            await until(lambda: is_ready(url), seconds=60)
+        # Another process under the same name, as when a machine is given up for lost.
+        with Replica(faulty, service, tmp_path / "replacement.log", instance_id="0") as replacement:
+            await replacement.ready()
             await until(lambda: all_is_done(faulty, job_id), seconds=120)
             written, told = await contents(faulty, service), len(receiver.received)
 
@@ -70,31 +67,6 @@ async def standing_still(stack: Stack, service: str) -> AsyncIterator[psutil.Pro
     finally:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.resume()
-
-
-@contextlib.contextmanager
-def replacement(stack: Stack, service: str, log: Path) -> Iterator[str]:
-    """Another process under the same name, as when a machine is given up for lost; its admin address."""
-    http_port, admin_port = free_ports(2)
-    ports = {"HTTP_PORT": str(http_port), "ADMIN_PORT": str(admin_port)}
-    environment = os.environ | stack.environment(service) | ports
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", f"fenta.{service}"], env=environment, stdout=output, stderr=output
-        )
-    try:
-        yield f"http://127.0.0.1:{admin_port}/readyz"
-    finally:
-        process.kill()
-        process.wait()
-
-
-async def is_ready(url: str) -> bool:
-    try:
-        async with httpx.AsyncClient(trust_env=False) as http:
-            return (await http.get(url)).is_success
-    except httpx.HTTPError:
-        return False
 
 
 async def all_is_done(stack: Stack, job_id: str) -> bool:

@@ -7,13 +7,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Self
 
 import httpx
 import psutil
+from prometheus_client.parser import text_string_to_metric_families
 
 from fenta.chassis.settings import Settings
 from fenta.embedded.supervisor import Stack
 from tests.conftest import until
+from tests.support.bus import free_ports
 
 
 class PartProcess:
@@ -82,6 +85,67 @@ class PartProcess:
 
     def log(self) -> str:
         return self._log.read_text()
+
+
+class Replica:
+    """One more process of a service of the stack, on ports of its own."""
+
+    def __init__(self, stack: Stack, service: str, log: Path, *, instance_id: str) -> None:
+        http_port, admin_port = free_ports(2)
+        self.url = f"http://127.0.0.1:{http_port}"
+        self._admin_url = f"http://127.0.0.1:{admin_port}"
+        self._log = log
+        ports = {"HTTP_PORT": str(http_port), "ADMIN_PORT": str(admin_port)}
+        environment = os.environ | stack.environment(service) | ports | {"INSTANCE_ID": instance_id}
+        with log.open("wb") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", f"fenta.{service}"], env=environment, stdout=output, stderr=output
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Killed, unless it has ended by now."""
+        self._process.kill()
+        self._process.wait()
+
+    async def ready(self) -> None:
+        async def well() -> bool:
+            assert self._process.poll() is None, self.log()[-3000:]
+            return await _answers(f"{self._admin_url}/readyz")
+
+        await until(well, seconds=120)
+
+    async def count(self, metric: str, **labels: str) -> float:
+        """A metric of this process, summed over the labels that are not given."""
+        async with httpx.AsyncClient(trust_env=False) as client:
+            told = (await client.get(f"{self._admin_url}/metrics")).text
+        samples = [sample for family in text_string_to_metric_families(told) for sample in family.samples]
+        return sum(one.value for one in samples if one.name == metric and labels.items() <= one.labels.items())
+
+    def terminate(self) -> None:
+        self._process.terminate()
+
+    async def ended(self) -> int:
+        """Its exit status, once it has ended."""
+
+        async def gone() -> bool:
+            return self._process.poll() is not None
+
+        await until(gone, seconds=120)
+        return self._process.returncode
+
+    def log(self) -> str:
+        return self._log.read_text()
+
+
+async def _answers(url: str) -> bool:
+    try:
+        async with httpx.AsyncClient(trust_env=False) as http:
+            return (await http.get(url)).is_success
+    except httpx.HTTPError:
+        return False
 
 
 @contextlib.contextmanager
