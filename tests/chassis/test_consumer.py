@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient
 from sqlalchemy import text
 
 from fenta.chassis import consumer
@@ -79,28 +78,18 @@ async def test_a_redelivered_event_changes_nothing(bus: Bus, database: Database,
     assert await handled(database, 2) == ["once", "after"]
 
 
-async def acknowledged(bus: Bus) -> int:
-    """How many records billing has told Kafka that it is done with."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bus.broker.servers)
-    await admin.start()
-    try:
-        return sum(place.offset for place in (await admin.list_consumer_group_offsets("billing")).values())
-    finally:
-        await admin.close()
-
-
 async def test_an_event_is_acknowledged_only_after_its_effects(bus: Bus, database: Database, consume: Consume) -> None:
     meanwhile: list[int] = []
 
     async def look(session: Session, message: Message[OrgCreated]) -> None:
-        meanwhile.append(await acknowledged(bus))
+        meanwhile.append(await bus.acknowledged("billing"))
         await handle(session, message)
 
     await bus.send(sent(org_created("first")))
     consume(on(OrgCreated, look))
 
     async def done() -> bool:
-        return await acknowledged(bus) == 1
+        return await bus.acknowledged("billing") == 1
 
     await until(done)
     assert meanwhile == [0]
@@ -202,7 +191,7 @@ async def test_all_that_can_be_wrong_at_once_costs_no_good_event_and_no_time(
     consume(on(OrgCreated, count))
 
     async def all_are_done() -> bool:
-        return await acknowledged(bus) == len(records)
+        return await bus.acknowledged("billing") == len(records)
 
     await until(all_are_done)
     assert Counter(await notes(database, "handled")) == Counter(f"good{number}" for number in range(150))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fenta.chassis.consumer import Consumer
 from fenta.chassis.database import Database, Session, open_database
@@ -77,6 +78,35 @@ async def test_told_to_stop_it_gives_its_tasks_back(bus: Bus, database: Database
 
     other.launch()
     assert await noted(database, "finished", 1) == ["greeting"]
+
+
+async def test_told_to_stop_in_the_middle_of_a_batch_it_finishes_and_acknowledges_it(
+    bus: Bus, database: Database, spawn: Spawn
+) -> None:
+    part = spawn()
+    part.launch()
+    await part.ready()
+    async with database.engine.connect() as connection:
+        await connection.execute(text("LOCK TABLE note IN EXCLUSIVE MODE"))
+        await bus.send(sent(org_created("last")))
+        await until(lambda: waits_for_a_lock(connection))
+
+        ending = asyncio.create_task(asyncio.to_thread(part.end, signal.SIGTERM))
+        await until(lambda: is_silent(part))
+        assert await bus.acknowledged("billing") == 0
+
+    assert await ending == 0
+    assert await notes(database, "handled") == ["last"]
+    assert await bus.acknowledged("billing") == 1
+
+
+async def waits_for_a_lock(connection: AsyncConnection) -> bool:
+    return bool(await connection.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")))
+
+
+async def is_silent(part: PartProcess) -> bool:
+    """It has heard that it is to stop: it takes no requests any more."""
+    return not await part.health()
 
 
 async def test_without_kafka_it_is_degraded_and_goes_on_when_kafka_returns(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from pydantic import SecretStr
 
 from fenta.chassis.settings import Settings
@@ -66,6 +67,15 @@ class Bus:
             return sum((await consumer.end_offsets(places)).values())
         finally:
             await consumer.stop()
+
+    async def acknowledged(self, group: str) -> int:
+        """How many records a group need not read again."""
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.broker.servers)
+        await admin.start()
+        try:
+            return sum(place.offset for place in (await admin.list_consumer_group_offsets(group)).values())
+        finally:
+            await admin.close()
 
 
 async def send(servers: str, *records: Sent) -> None:
