@@ -1,14 +1,19 @@
 """The local house behaves like an outside provider: it accepts on disk, survives its death, forgets in time."""
 
+import asyncio
 import os
 import signal
+import sys
 import wave
+from datetime import UTC, datetime
 from pathlib import Path
 
+import psutil
 import pytest
 
 from fenta.generation.providers import InvalidRequest, ProviderFailure, TaskUnknown, error_of
 from fenta.generation.providers.fake import Behaviour, FakeProvider
+from fenta.generation.providers.ledger import Call, Ledger
 from fenta.generation.providers.local import LocalHouse
 from fenta.generation.providers.products import MadeFile, Progress
 from fenta.generation.providers.requests import ImageRequest, MusicRequest, Request, ScriptRequest, SpeechRequest
@@ -80,6 +85,52 @@ async def test_a_torn_line_does_not_swallow_the_next(house: LocalHouse, tmp_path
     task_id = await house.submit(SMALL, key="step_2")
     assert await house.find("step_2") == task_id
     assert len(house.ledger.calls()) == 2
+
+
+FROZEN = """
+import os, signal, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from fenta.generation.providers.ledger import Call, Ledger
+
+os.fsync = lambda file: os.kill(os.getpid(), signal.SIGSTOP)
+Ledger(Path(sys.argv[1])).append(
+    Call(task_id="local_frozen", key="step_1", capability="image", model="m", accepted_at=datetime.now(UTC))
+)
+"""
+
+
+async def test_a_process_that_stands_still_while_it_writes_holds_nobody_up(house: LocalHouse, tmp_path: Path) -> None:
+    (tmp_path / "engines").mkdir(exist_ok=True)
+    frozen = psutil.Popen([sys.executable, "-c", FROZEN, str(tmp_path / "engines" / "ledger.jsonl")])
+    try:
+        await until(lambda: is_frozen(frozen))
+
+        task_id = await house.submit(SMALL, key="step_2")
+
+        assert [call.task_id for call in house.ledger.calls()] == ["local_frozen", task_id]
+    finally:
+        frozen.kill()
+        frozen.wait()
+
+
+async def is_frozen(process: psutil.Popen) -> bool:
+    return bool(process.status() == psutil.STATUS_STOPPED)
+
+
+async def test_of_calls_at_once_from_several_processes_one_counts(tmp_path: Path) -> None:
+    """Each ledger has a memory of its own, as in a process of its own."""
+    ledgers = [Ledger(tmp_path / "ledger.jsonl") for _ in range(8)]
+    calls = [
+        Call(task_id=f"local_{number}", key="step_1", capability="image", model="m", accepted_at=datetime.now(UTC))
+        for number in range(8)
+    ]
+    answers = await asyncio.gather(
+        *(asyncio.to_thread(ledger.append, call) for ledger, call in zip(ledgers, calls, strict=True))
+    )
+    assert len(set(answers)) == 1
+    assert {tuple(call.task_id for call in ledger.calls()) for ledger in ledgers} == {(answers[0],)}
+    assert len((tmp_path / "ledger.jsonl").read_text().splitlines()) == 8
 
 
 async def test_a_request_that_is_wrong_fails_with_its_own_class(house: LocalHouse, tmp_path: Path) -> None:

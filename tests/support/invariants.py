@@ -66,19 +66,20 @@ async def assert_books_balance(stack: Stack) -> None:
 
 
 def engine_calls(stack: Stack) -> Counter[str]:
-    """How often the local engines took a call, by step."""
-    return Counter(call["key"] for call in _engine_ledger(stack) if not call.get("repeats"))
+    """How often the local engines took a call, by step; one of the same model is not taken again."""
+    return Counter(key for key, _ in _engine_ledger(stack))
 
 
 def engine_repeats(stack: Stack) -> Counter[str]:
     """How often they were asked for what they had taken already, by step."""
-    return Counter(call["key"] for call in _engine_ledger(stack) if call.get("repeats"))
+    return +(Counter(key for key, _ in _engine_ledger(stack).elements()) - engine_calls(stack))
 
 
-def _engine_ledger(stack: Stack) -> list[dict[str, Any]]:
+def _engine_ledger(stack: Stack) -> Counter[tuple[str, str]]:
+    """Its lines, by step and model."""
     ledger = Path(stack.environment("generation")["ENGINE_FOLDER"]) / "ledger.jsonl"
     lines = ledger.read_text().splitlines() if ledger.exists() else []
-    return [json.loads(line) for line in lines]
+    return Counter((call["key"], call["model"]) for call in map(json.loads, filter(None, lines)))
 
 
 def assert_one_call_per_step(stack: Stack) -> None:

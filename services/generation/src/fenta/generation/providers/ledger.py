@@ -1,16 +1,15 @@
 """The local provider's own book of accepted calls: one line each, on disk before anybody is answered."""
 
-import fcntl
+import errno
 import json
 import os
+import threading
 from pathlib import Path
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 
 class Call(BaseModel):
-    """One call. With `repeats` it was not accepted anew, since that task has the same key and model already."""
-
     model_config = ConfigDict(frozen=True)
 
     task_id: str
@@ -18,16 +17,20 @@ class Call(BaseModel):
     capability: str
     model: str
     accepted_at: AwareDatetime
-    repeats: str | None = None
 
 
 class Ledger:
-    """Append only. Several processes may write to it."""
+    """Append only. Several processes write to it and none waits for another, which may stand still in the middle.
+
+    Of the calls with one key and model the first line counts, and the others repeat it: all read the same order.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._tasks: dict[str, Call] = {}
+        self._accepted: dict[tuple[str, str], Call] = {}
+        self._newest: dict[str, Call] = {}
         self._read_bytes = 0
+        self._reading = threading.Lock()
 
     def append(self, call: Call) -> str:
         """Answers the task that now does the work: that of an earlier call with the same key and model, if any.
@@ -35,40 +38,52 @@ class Ledger:
         A worker that stood still between its intent and its call asks a second time when it goes on.
         """
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._path.open("ab+") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            earlier = self._find(call.key)
-            if earlier is not None and earlier.model == call.model:
-                call = call.model_copy(update={"repeats": earlier.task_id})
-            # A line torn by a crash was never answered; it must not swallow the next one.
-            torn = file.tell() > 0 and os.pread(file.fileno(), 1, file.tell() - 1) != b"\n"
-            file.write(b"\n" * torn + call.model_dump_json().encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        return call.repeats or call.task_id
+        accepted = None
+        while accepted is None:
+            # Again, where the line of another process was torn just now and has swallowed ours.
+            self._write(call)
+            self._read_on()
+            accepted = self._accepted.get((call.key, call.model))
+        return accepted.task_id
 
     def calls(self) -> list[Call]:
         """Every accepted call, oldest first."""
-        return [call for line in self._lines(0)[0] if (call := _call(line)) and call.repeats is None]
+        self._read_on()
+        return list(self._accepted.values())
 
     def find(self, key: str) -> str | None:
         """The task of the newest call with this key."""
-        call = self._find(key)
+        self._read_on()
+        call = self._newest.get(key)
         return call.task_id if call else None
 
-    def _find(self, key: str) -> Call | None:
-        lines, self._read_bytes = self._lines(self._read_bytes)
-        self._tasks |= {call.key: call for line in lines if (call := _call(line)) and call.repeats is None}
-        return self._tasks.get(key)
+    def _write(self, call: Call) -> None:
+        """In one piece, as the system appends it. After a line that a crash has torn, on a line of its own."""
+        with self._path.open("ab+", buffering=0) as file:
+            size = file.seek(0, os.SEEK_END)
+            torn = size > 0 and os.pread(file.fileno(), 1, size - 1) != b"\n"
+            line = b"\n" * torn + call.model_dump_json().encode() + b"\n"
+            if file.write(line) != len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(file.fileno())
 
-    def _lines(self, start: int) -> tuple[list[bytes], int]:
+    def _read_on(self) -> None:
+        """What has been written since, by whomever."""
+        with self._reading:
+            for line in self._new_lines():
+                call = _call(line)
+                if call is not None and (call.key, call.model) not in self._accepted:
+                    self._accepted[call.key, call.model] = self._newest[call.key] = call
+
+    def _new_lines(self) -> list[bytes]:
         if not self._path.exists():
-            return [], 0
+            return []
         with self._path.open("rb") as file:
-            file.seek(start)
+            file.seek(self._read_bytes)
             text = file.read()
         whole = text.rfind(b"\n") + 1
-        return text[:whole].splitlines(), start + whole
+        self._read_bytes += whole
+        return text[:whole].splitlines()
 
 
 def _call(line: bytes) -> Call | None:
