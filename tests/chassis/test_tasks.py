@@ -12,7 +12,7 @@ from sqlalchemy import text
 from fenta.chassis import tasks
 from fenta.chassis.database import Database, Session, open_database
 from fenta.chassis.endings import Endings
-from fenta.chassis.errors import LeaseLost, PermanentError, TransientError
+from fenta.chassis.errors import LeaseLost, PermanentError, TransientError, Unavailable
 from fenta.chassis.tasks import Lease, Task
 from fenta.chassis.workers import MOST_FAILURES, Pace, Workers
 from tests.chassis.conftest import Fatal, Start, ended
@@ -196,6 +196,23 @@ async def test_transient_failures_are_tried_again_and_then_given_up(database: Da
 
     assert await all_ended(desk, 1) == [("t", "given up: busy")]
     assert tries == list(range(MOST_FAILURES))
+
+
+async def test_while_a_part_is_away_nobody_gives_up(database: Database, workers: Any) -> None:
+    tries: list[int] = []
+
+    async def find_it_away(lease: Lease) -> None:
+        tries.append(lease.failures)
+        if len(tries) <= 2 * MOST_FAILURES:
+            raise Unavailable("object storage", retry_after_seconds=0.01)
+        await desk.end(lease, "done")
+
+    await add(database, task("t"))
+    desk = Desk(database, find_it_away)
+    workers(desk)
+
+    assert await all_ended(desk, 1) == [("t", "done")]
+    assert set(tries) == {0}
 
 
 async def test_a_permanent_failure_is_given_up_at_once(database: Database, workers: Any) -> None:

@@ -19,6 +19,10 @@ class TransientError(FentaError):
         self.retry_after_seconds = retry_after_seconds
 
 
+class Unavailable(TransientError):
+    """A part is away, which is nobody's fault: it is tried again until it is back or the work is due."""
+
+
 class PermanentError(FentaError):
     """Trying again will not help."""
 

@@ -16,13 +16,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from fenta.chassis import telemetry
 from fenta.chassis.crash import crash_point
-from fenta.chassis.errors import NotFound, PermanentError, TransientError
+from fenta.chassis.errors import NotFound, PermanentError, TransientError, Unavailable
 from fenta.chassis.settings import StorageSettings
 from fenta.contracts.values import storage_key
 
 Result = TypeVar("Result")
 THREADS = 8
-# Where nobody answers, trying again at once spends a task's tries on one short absence; so spread, they outlast 12 s.
+# Where nobody answers, trying again at once helps nobody.
 UNREACHABLE_PAUSES = (3.0, 9.0)
 
 
@@ -145,7 +145,7 @@ class Storage:
         except (BotoCoreError, OSError) as error:
             outcome = "unreachable"
             pause = random.uniform(*UNREACHABLE_PAUSES)  # noqa: S311  spreads load, guards nothing
-            raise TransientError(f"object storage: {error}", retry_after_seconds=pause) from error
+            raise Unavailable(f"object storage: {error}", retry_after_seconds=pause) from error
         finally:
             seconds = time.perf_counter() - started
             telemetry.storage_call_seconds.labels(self._service, operation, outcome).observe(seconds)

@@ -65,10 +65,11 @@ class Lease:
         """One hand-over of one task."""
         return self.id, self.token
 
-    async def failed(self, session: Session, seconds: float, error: str) -> None:
-        """Give the task back after a failure, which counts. Raises `LeaseLost`."""
+    async def failed(self, session: Session, seconds: float, error: str, *, counts: bool = True) -> None:
+        """Give the task back after a failure. Raises `LeaseLost`."""
         await self.hold(session)
-        await session.execute(_FAILED, {"id": self.id, "seconds": seconds, "error": error[:2000]})
+        values = {"id": self.id, "seconds": seconds, "error": error[:2000], "count": int(counts)}
+        await session.execute(_FAILED, values)
         self.goes_on = True
 
     async def hold(self, session: Session) -> None:
@@ -89,7 +90,7 @@ _FINISH = text(
     """
 )
 _FAILED = text(
-    "UPDATE task SET state = 2, owner = NULL, failures = failures + 1, error = :error, "
+    "UPDATE task SET state = 2, owner = NULL, failures = failures + :count, error = :error, "
     "run_at = now() + make_interval(secs => CAST(:seconds AS float)) WHERE id = :id"
 )
 

@@ -16,7 +16,7 @@ from sqlalchemy import text
 from fenta.chassis import names, tasks, telemetry
 from fenta.chassis.crash import crash_point
 from fenta.chassis.database import Database, Session, is_passing
-from fenta.chassis.errors import LeaseLost, PermanentError, TransientError
+from fenta.chassis.errors import LeaseLost, PermanentError, TransientError, Unavailable
 from fenta.chassis.intervals import repeat
 from fenta.chassis.tasks import Lease, Task
 from fenta.chassis.telemetry import log
@@ -47,7 +47,8 @@ class Executor(Protocol):
     async def perform(self, lease: Lease) -> None:
         """Do the work and end the lease by `Endings`: finish it or give it back, together with the effects.
 
-        `TransientError` gives the task back for another try, any other error gives it up.
+        `TransientError` gives the task back for one of five tries, `Unavailable` for another one in any case, any
+        other error gives it up.
         """
 
     async def give_up(self, lease: Lease, error: Exception) -> None:
@@ -356,11 +357,12 @@ class Workers:
             # Not the task's fault, and nothing could be written now: the beat frees the lease.
             log.warning("task.interrupted", error=f"{type(error).__name__}: {error}")
             return "interrupted"
-        if isinstance(error, TransientError) and lease.failures + 1 < MOST_FAILURES:
+        counts = not isinstance(error, Unavailable)
+        if isinstance(error, TransientError) and (not counts or lease.failures + 1 < MOST_FAILURES):
             pause = error.retry_after_seconds or random.uniform(0, min(120, 2 * 2**lease.failures))  # noqa: S311
             log.warning("task.retried", error=f"{type(error).__name__}: {error}", pause_seconds=round(pause, 1))
             async with self._database.transaction() as session:
-                await lease.failed(session, pause, f"{type(error).__name__}: {error}")
+                await lease.failed(session, pause, f"{type(error).__name__}: {error}", counts=counts)
             return "retried"
         if not isinstance(error, PermanentError):
             log.error("task.failed", error=f"{type(error).__name__}: {error}", exc_info=error)
