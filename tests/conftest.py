@@ -19,7 +19,7 @@ from fenta.embedded.migrate import migrate_all
 from fenta.embedded.postgres import EmbeddedPostgres
 from fenta.embedded.supervisor import Stack
 from tests.support.broker import BrokerProcess
-from tests.support.kafka import KafkaUnavailable, RealKafka, nodes_asked
+from tests.support.kafka import RealKafka, nodes_asked, skip_without_java
 from tests.support.stack import OpenStack, StackOnKafka
 
 PASSWORD = "only-for-tests"
@@ -119,12 +119,11 @@ AnyBroker = BrokerProcess | RealKafka
 @pytest.fixture(scope="session")
 def real_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealKafka]:
     """Apache Kafka of one node, or of as many as FENTA_TEST_KAFKA says; skips where Java or Maven is missing."""
+    skip_without_java()
     cluster = RealKafka(tmp_path_factory.mktemp("kafka"), nodes_asked() or 1)
     try:
         cluster.start()
         yield cluster
-    except KafkaUnavailable as missing:
-        pytest.skip(f"No Apache Kafka here: {missing}")
     finally:
         cluster.stop()
 

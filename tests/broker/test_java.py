@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.kafka import KafkaUnavailable, jars, run_tool
+from tests.support.kafka import run_tool, skip_without_java
 from tests.support.speech import make_topic
 from tests.support.verifiable import TOOLS, Judges, acknowledged, assert_no_gap, consumed, judges
 
@@ -18,10 +18,7 @@ Eventually = Callable[..., None]
 
 @pytest.fixture(autouse=True)
 def tools_are_there() -> None:
-    try:
-        jars()
-    except KafkaUnavailable as missing:
-        pytest.skip(f"No Java tools here: {missing}")
+    skip_without_java()
 
 
 @pytest.fixture

@@ -7,30 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 
 from fenta.embedded.broker import wire
 from fenta.embedded.broker.errors import Code
 from fenta.embedded.broker.wire import Message
+from tests.support.records import batch
 from tests.support.speech import Connection, make_topic, speaking, with_coordinator, with_leader
-
-
-def batch(*values: bytes, producer: int = -1, epoch: int = -1, sequence: int = -1, **options: int) -> bytes:
-    """One record batch, as a producer builds it."""
-    builder = DefaultRecordBatchBuilder(
-        magic=2,
-        compression_type=0,
-        is_transactional=options.get("transactional", 0),
-        producer_id=producer,
-        producer_epoch=epoch,
-        base_sequence=sequence,
-        batch_size=1 << 24,
-    )
-    now_ms = time.time_ns() // 1_000_000
-    for offset, value in enumerate(values):
-        builder.append(offset, timestamp=options.get("time_ms", now_ms), key=None, value=value, headers=[])
-    return bytes(builder.build())
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaProducer
 
 from fenta.embedded.broker import wire
 from tests.broker.clients import create, producing
-from tests.support.kafka import KafkaUnavailable, jars
+from tests.support.kafka import skip_without_java
 from tests.support.speech import make_topic, speaking
 from tests.support.verifiable import judges
 from tools.documents import ROOT
@@ -56,11 +56,8 @@ def test_what_is_not_offered_is_not_in_the_list(broker: Any, name: str) -> None:
 
 
 def test_a_client_of_the_newer_group_protocol_is_told_so(broker: Any, tmp_path: Path) -> None:
+    skip_without_java()
     make_topic(broker.servers, "t")
-    try:
-        jars()
-    except KafkaUnavailable as missing:
-        pytest.skip(f"No Java tools here: {missing}")
     with judges(broker.servers, tmp_path / "judges") as judge:
         consumer = judge.consume("t", "g", "--group-protocol", "consumer")
         consumer.ended()

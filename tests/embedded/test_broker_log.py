@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from fenta.embedded.broker.batch import HEADER
 from fenta.embedded.broker.errors import Code, Refused
@@ -11,23 +10,7 @@ from fenta.embedded.broker.log import Log
 from fenta.embedded.broker.offsets import Committed, Offsets, Position
 from fenta.embedded.broker.settings import TopicSettings
 from fenta.embedded.broker.topics import Topics
-
-
-def batch(
-    *values: bytes, time_ms: int = 1000, producer: int = -1, epoch: int = -1, sequence: int = -1, **options: int
-) -> bytes:
-    builder = DefaultRecordBatchBuilder(
-        magic=2,
-        compression_type=0,
-        is_transactional=options.get("transactional", 0),
-        producer_id=producer,
-        producer_epoch=epoch,
-        base_sequence=sequence,
-        batch_size=1 << 20,
-    )
-    for offset, value in enumerate(values):
-        builder.append(offset, timestamp=time_ms, key=None, value=value, headers=[])
-    return bytes(builder.build())
+from tests.support.records import batch
 
 
 def opened(folder: Path, **settings: int) -> Log:
@@ -103,7 +86,7 @@ def test_what_is_no_sound_batch_is_refused(tmp_path: Path) -> None:
     assert refusal(log, b"") is Code.CORRUPT_MESSAGE
     assert refusal(log, bytes(broken)) is Code.CORRUPT_MESSAGE
     assert refusal(log, batch(b"x") * 2) is Code.INVALID_RECORD
-    assert refusal(log, batch(b"x", transactional=1)) is Code.INVALID_RECORD
+    assert refusal(log, batch(b"x", transactional=True)) is Code.INVALID_RECORD
     assert refusal(log, batch(b"x" * 600)) is Code.MESSAGE_TOO_LARGE
     assert refusal(log, bytes(broken[:16]) + b"\x01" + bytes(broken[17:])) is Code.UNSUPPORTED_FOR_MESSAGE_FORMAT
     assert log.end_offset == 0

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 
+import pytest
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
@@ -253,6 +254,14 @@ def jars() -> Path:
             _fetch(home)
             (home / "complete").touch()
     return home / "lib"
+
+
+def skip_without_java() -> None:
+    """Ends the test that needs Kafka's jars where there are none, with the reason."""
+    try:
+        jars()
+    except KafkaUnavailable as missing:
+        pytest.skip(f"No Apache Kafka here: {missing}")
 
 
 def _fetch(home: Path) -> None:
