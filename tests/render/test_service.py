@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from fenta.chassis.errors import TransientError
+from fenta.chassis.errors import TransientError, Unavailable
 from fenta.chassis.storage import Storage
 from fenta.contracts import documents
 from fenta.contracts.events import AssetGenerated, Event, RenderCompleted, RenderRequested, StepFailed, UsageRecorded
@@ -316,6 +316,15 @@ async def test_a_stopped_process_gives_its_film_to_the_next(parts: Parts, shelf:
         found = await answered(parts, 2)
     assert isinstance(found[0], RenderCompleted)
     assert parts.engine.calls == 2
+
+
+async def test_a_store_that_is_away_for_long_ends_no_film(parts: Parts, shelf: Shelf) -> None:
+    parts.engine.errors = [Unavailable("object storage", retry_after_seconds=0.01) for _ in range(15)]
+    async with parts.working():
+        await parts.deliver(await film_request(parts, shelf))
+        made, _ = await answered(parts, 2)
+    assert isinstance(made, RenderCompleted)
+    assert parts.engine.calls == 16
 
 
 async def test_a_request_that_ends_its_workers_is_given_up(parts: Parts, shelf: Shelf) -> None:

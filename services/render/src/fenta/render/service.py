@@ -142,11 +142,11 @@ class RenderService:
     # --- the work ---
 
     async def _begin(self, lease: Lease) -> RenderRequested:
-        if lease.token - lease.failures > MOST_HANDOVERS:
-            raise RenderRefused("workers_died", "Several workers ended while they rendered this.")
         async with self._database.transaction() as session:
             await lease.hold(session)
             render = await Renders(session).get_for_update(lease.id)
+            if lease.token - max(lease.failures, len(render.tries)) > MOST_HANDOVERS:
+                raise RenderRefused("workers_died", "Several workers ended while they rendered this.")
             render.start(self._clock())
             return render.event
 
