@@ -74,8 +74,8 @@ format: $(READY) ## Put the code into shape
 bench: $(READY) $(PEERS_READY) ## Measure; writes docs/bench/*.json and docs/bench.md
 	$(BIN)/python -m tools.bench
 
-bench-bus: $(READY) $(PEERS_READY) ## Measure the bus alone, beside floors and peers
-	$(BIN)/python -m tools.bench bus
+bench-bus: $(READY) $(PEERS_READY) ## Measure the bus alone, beside floors and peers, and on Apache Kafka where there is Java
+	$(BIN)/python -m tools.bench bus kafka
 
 docs: $(READY) ## Write the generated pages: events, nodes, settings, OpenAPI
 	$(BIN)/python -m tools.documents

@@ -33,8 +33,9 @@ def measure(name: str) -> None:
     results = importlib.import_module(f"tools.bench.{name}").run()
     for result in results:
         print(f"  {result['what']}: {result['value']} (goal {result['goal'] or '-'})", flush=True)
-    write_results(DOCS / "bench", name, results)
-    (DOCS / "bench.md").write_text(render(DOCS / "bench"))
+    if results:
+        write_results(DOCS / "bench", name, results)
+        (DOCS / "bench.md").write_text(render(DOCS / "bench"))
 
 
 if __name__ == "__main__":

@@ -28,6 +28,10 @@ class Round(NamedTuple):
     jobs: Sequence[float]
 
     @property
+    def milliseconds(self) -> float:
+        return _middle(self.steps) * 1000
+
+    @property
     def median_ratio(self) -> float:
         return _middle(self.steps) / (_middle(self.notifications) + _middle(self.records))
 
@@ -42,16 +46,16 @@ class Round(NamedTuple):
 
 def run() -> list[dict[str, Any]]:
     with stage() as here:
-        rounds = uvloop.run(_rounds(here))
+        rounds = uvloop.run(measured(here))
     return [
-        result("bus.hop", "event to handler at rest, p50, ms", [_middle(one.steps) * 1000 for one in rounds]),
+        result("bus.hop", "event to handler at rest, p50, ms", [one.milliseconds for one in rounds]),
         result("T6.p50", "event to handler / NOTIFY + fetch, p50", [one.median_ratio for one in rounds], goal="<= 2"),
         result("T6.p99", "event to handler / one bare record, p99", [one.late_ratio for one in rounds], goal="<= 3"),
         result("T6.job", "a job of five steps / one step, p50", [one.job_ratio for one in rounds], goal="<= 6"),
     ]
 
 
-async def _rounds(here: Stage) -> list[Round]:
+async def measured(here: Stage) -> list[Round]:
     async with open_path(here) as path:
         rounds = [
             Round(

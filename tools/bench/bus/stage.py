@@ -16,6 +16,7 @@ from fenta.chassis.settings import Settings
 from fenta.chassis.telemetry import set_up_logging
 from fenta.embedded.migrate import migrate_all
 from fenta.embedded.postgres import EmbeddedPostgres
+from tests.support.kafka import RealKafka
 from tools.bench.bus.slow_disk import slow_sync
 
 SERVICE = "workflow"
@@ -59,33 +60,44 @@ def _seconds(process: psutil.Process) -> float:
 
 
 @contextmanager
-def stage(*, slow_disk: bool = False, partitions: int = 3) -> Iterator[Stage]:
-    """Both, started for the bench and stopped after it."""
+def stage(*, slow_disk: bool = False, apache: bool = False, partitions: int = 3) -> Iterator[Stage]:
+    """Both, started for the bench and stopped after it. Raises KafkaUnavailable where Apache Kafka cannot run."""
     set_up_logging(service=SERVICE, level="WARNING", environment="local")
     with tempfile.TemporaryDirectory() as folder:
         server = EmbeddedPostgres(Path(folder) / "postgres", settings=("max_connections=100",))
         with slow_sync() if slow_disk else nullcontext():
             server.start()
-        broker = _start_broker(Path(folder) / "broker")
         try:
             migrate_all(server.url, {SERVICE: PASSWORD}, services=(SERVICE,))
-            yield Stage(
-                f"postgresql://fenta_{SERVICE}:{PASSWORD}@127.0.0.1:{server.port}/postgres",
-                server.url,
-                _servers(broker),
-                int((server.data / "postmaster.pid").read_text().split()[0]),
-                partitions,
-            )
+            with (_apache_kafka if apache else _embedded_broker)(Path(folder) / "broker") as servers:
+                yield Stage(
+                    f"postgresql://fenta_{SERVICE}:{PASSWORD}@127.0.0.1:{server.port}/postgres",
+                    server.url,
+                    servers,
+                    int((server.data / "postmaster.pid").read_text().split()[0]),
+                    partitions,
+                )
         finally:
-            broker.terminate()
-            broker.wait()
             server.stop()
 
 
-def _start_broker(folder: Path) -> "subprocess.Popen[bytes]":
+@contextmanager
+def _embedded_broker(folder: Path) -> Iterator[str]:
     command = [sys.executable, "-m", "fenta.embedded.broker", str(folder), "--port", "0"]
-    return subprocess.Popen(command, stdout=subprocess.PIPE)
+    broker = subprocess.Popen(command, stdout=subprocess.PIPE)
+    try:
+        yield str(json.loads(broker.stdout.readline())["bootstrap"]) if broker.stdout else ""
+    finally:
+        broker.terminate()
+        broker.wait()
 
 
-def _servers(broker: "subprocess.Popen[bytes]") -> str:
-    return str(json.loads(broker.stdout.readline())["bootstrap"]) if broker.stdout else ""
+@contextmanager
+def _apache_kafka(folder: Path) -> Iterator[str]:
+    """One node."""
+    kafka = RealKafka(folder)
+    try:
+        kafka.start()
+        yield kafka.servers
+    finally:
+        kafka.stop()
