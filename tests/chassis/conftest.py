@@ -20,6 +20,7 @@ from tests.conftest import AnyBroker, service_url
 from tests.support.bus import Bus, settings_for
 from tests.support.part import NOTES
 from tests.support.processes import PartProcess
+from tests.support.speech import until_all_known
 
 
 def org_created(slug: str, org_id: str = "org_1") -> OrgCreated:
@@ -29,7 +30,8 @@ def org_created(slug: str, org_id: str = "org_1") -> OrgCreated:
 @pytest.fixture
 async def bus(own_broker: AnyBroker) -> Bus:
     """A broker that only this test uses, so that groups of the same name do not meet; it may be killed."""
-    await create_topics(own_broker.servers, partitions_max=3, replication=own_broker.replication)
+    made = await create_topics(own_broker.servers, partitions_max=3, replication=own_broker.replication)
+    await asyncio.to_thread(until_all_known, own_broker.servers, made)
     return Bus(own_broker)
 
 
@@ -85,14 +87,24 @@ def fatal() -> Iterator[Fatal]:
 
 
 @pytest.fixture
-def consume(url: str, bus: Bus, database: Database, fatal: Fatal, start: Start) -> Callable[..., Consumer]:
-    """Let billing read these routes."""
+def new_consumer(url: str, bus: Bus, database: Database, fatal: Fatal) -> Callable[..., Consumer]:
+    """A consumer of billing for these routes, not yet running."""
 
-    def begin(*routes: Route, instance_id: str = "0", service: str = "billing", lossy: bool = False) -> Consumer:
+    def make(*routes: Route, instance_id: str = "0", service: str = "billing", lossy: bool = False) -> Consumer:
         settings = settings_for(url, bus.broker.servers, instance_id=instance_id)
-        consumer = Consumer(
+        return Consumer(
             service=service, database=database, settings=settings, routes=routes, on_fatal=fatal, lossy=lossy
         )
+
+    return make
+
+
+@pytest.fixture
+def consume(new_consumer: Callable[..., Consumer], start: Start) -> Callable[..., Consumer]:
+    """Let billing read these routes."""
+
+    def begin(*routes: Route, **options: Any) -> Consumer:
+        consumer = new_consumer(*routes, **options)
         start(consumer.run())
         return consumer
 

@@ -20,7 +20,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from fenta.embedded.processes import HOST, end, free_port, launch
-from tests.support.speech import brokers, remove_members
+from tests.support.speech import brokers, dismiss, until_forgotten
 
 # The newest release of which every part is published.
 VERSION = "4.3.1"
@@ -158,11 +158,11 @@ class RealKafka:
         names = [name for name in client.list_topics(timeout=30).topics if not name.startswith("__")]
         for gone in client.delete_topics(names, operation_timeout=30).values() if names else []:
             gone.result(30)
+        until_forgotten(self.servers, names)
 
     def _delete_group(self, client: AdminClient, name: str) -> None:
         """Killed and static members are still in it, and would be until their session is over."""
-        members = client.describe_consumer_groups([name])[name].result(30).members
-        remove_members(self.servers, name, [(member.member_id, member.group_instance_id) for member in members])
+        dismiss(self.servers, name)
         client.delete_consumer_groups([name])[name].result(30)
 
     def _chosen(self, number: int | None) -> list[Node]:

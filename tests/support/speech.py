@@ -3,7 +3,7 @@
 import socket
 import struct
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from io import BytesIO
 from typing import Any
@@ -69,13 +69,12 @@ def brokers(address: str) -> int:
     return 0
 
 
-def remove_members(servers: str, group: str, members: list[tuple[str, str | None]]) -> None:
-    """As an operator does it with members that will not come back: (member id, instance id) of each."""
-    entries = [{"member_id": member, "group_instance_id": instance} for member, instance in members]
-    for address in servers.split(","):
-        # All but the group's coordinator refuse.
-        with speaking(address) as connection:
-            connection.ask(wire.LEAVE_GROUP, 3, {"group_id": group, "members": entries})
+def dismiss(servers: str, group: str) -> None:
+    """Removes all members, as an operator does it with those that will not come back."""
+    with with_coordinator(servers, group) as connection:
+        (described,) = connection.ask(wire.DESCRIBE_GROUPS, 4, {"groups": [group]})["groups"]
+        members = [{key: member[key] for key in ("member_id", "group_instance_id")} for member in described["members"]]
+        connection.ask(wire.LEAVE_GROUP, 3, {"group_id": group, "members": members})
 
 
 def make_topic(servers: str, name: str, partitions: int = 1, replication: int = 1, **configs: str) -> None:
@@ -93,10 +92,35 @@ def make_topic(servers: str, name: str, partitions: int = 1, replication: int = 
 
 
 def until_known(servers: str, topic: str, partitions: int) -> None:
-    """A cluster answers that a topic is made before every node has heard of it."""
+    """A cluster answers that a topic is made before every node has heard of it, and knows leaders that do not yet."""
     for number in range(partitions):
         for address in servers.split(","):
             _eventually(lambda address=address, number=number: _leader(address, topic, number))
+        _eventually(lambda number=number: _served(servers, topic, number))
+
+
+def until_all_known(servers: str, topics: Iterable[str]) -> None:
+    """The same for many; the partitions of a topic come together."""
+    _everywhere(servers, lambda known: known.issuperset(topics))
+
+
+def until_forgotten(servers: str, topics: Iterable[str]) -> None:
+    """A node may still show a topic that was deleted already, also when one of the same name is made anew."""
+    _everywhere(servers, lambda known: known.isdisjoint(topics))
+
+
+def _everywhere(servers: str, is_right: Callable[[set[str]], bool]) -> None:
+    for address in servers.split(","):
+        _eventually(lambda address=address: address if is_right(_topics(address)) else None)
+
+
+def _topics(address: str) -> set[str]:
+    """All that this node knows and has leaders for."""
+    with speaking(address) as connection:
+        answer = connection.ask(wire.METADATA, 1, {"topics": None})
+    return {
+        topic["name"] for topic in answer["topics"] if not any(entry["error_code"] for entry in topic["partitions"])
+    }
 
 
 def _eventually(look: Callable[[], str | None], seconds: float = 30) -> str:
@@ -115,6 +139,16 @@ def _leader(address: str, topic: str, partition: int) -> str | None:
     if partition not in partitions or partitions[partition]["error_code"]:
         return None
     return nodes.get(partitions[partition]["leader"])
+
+
+def _served(servers: str, topic: str, partition: int) -> str | None:
+    address = _leader(servers.split(",", maxsplit=1)[0], topic, partition)
+    if address is None:
+        return None
+    body = {"replica_id": -1, "topics": [{"name": topic, "partitions": [{"index": partition, "timestamp": -1}]}]}
+    with speaking(address) as connection:
+        answer = connection.ask(wire.LIST_OFFSETS, 2, body)
+    return None if answer["topics"][0]["partitions"][0]["error_code"] else address
 
 
 @contextmanager
