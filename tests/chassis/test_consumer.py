@@ -4,11 +4,15 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
+from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 from sqlalchemy import text
 
 from fenta.chassis import consumer
@@ -17,12 +21,13 @@ from fenta.chassis.database import Database, Session
 from fenta.chassis.errors import PermanentError
 from fenta.chassis.messages import Message, on, on_batch
 from fenta.chassis.relay import Relay
-from fenta.contracts.events import EVENTS, BudgetExceeded, JobProgressed, OrgCreated
+from fenta.contracts.events import EVENTS, BudgetExceeded, JobProgressed, OrgCreated, UsageRecorded
 from fenta.contracts.ids import new_id, uuid7
-from tests.chassis.conftest import Fatal, org_created
+from tests.chassis.conftest import Fatal, ended, org_created
 from tests.conftest import until
 from tests.support.bus import Bus, Sent, sent
 from tests.support.part import note, notes
+from tests.support.speech import until_known
 
 Consume = Callable[..., Consumer]
 
@@ -76,6 +81,16 @@ async def test_a_redelivered_event_changes_nothing(bus: Bus, database: Database,
     await bus.send(once, sent(org_created("after")))
 
     assert await handled(database, 2) == ["once", "after"]
+
+
+@asynccontextmanager
+async def administrator(bus: Bus) -> AsyncIterator[AIOKafkaAdminClient]:
+    client = AIOKafkaAdminClient(bootstrap_servers=bus.broker.servers)
+    await client.start()
+    try:
+        yield client
+    finally:
+        await client.close()
 
 
 async def test_an_event_is_acknowledged_only_after_its_effects(bus: Bus, database: Database, consume: Consume) -> None:
@@ -384,6 +399,72 @@ async def test_a_second_process_of_the_same_instance_fences_the_first(
     await bus.send(sent(org_created("second")))
     assert await handled(database, 2) == ["first", "second"]
     fatal.clear()
+
+
+async def read_before(bus: Bus, database: Database, consumer: Consumer) -> None:
+    """A process that has handled something and ended; Kafka keeps its place for it."""
+    running = asyncio.create_task(consumer.run())
+    await bus.send(sent(org_created("before")))
+    await handled(database, 1)
+    await ended(running)
+
+
+async def test_a_new_version_reads_its_new_topics_at_once(
+    bus: Bus, database: Database, consume: Consume, new_consumer: Consume
+) -> None:
+    async def handle_other(session: Session, message: Message[Any]) -> None:
+        await note(session, "handled", message.event.unit)
+
+    await read_before(bus, database, new_consumer(on(OrgCreated, handle)))
+    other = UsageRecorded(
+        org_id="org_1", usage_id=new_id("usage"), unit="gpu_seconds", quantity=1, occurred_at=datetime.now(UTC)
+    )
+    await bus.send(sent(other))
+    consume(on(OrgCreated, handle), on(UsageRecorded, handle_other))
+
+    assert await handled(database, 2) == ["before", "gpu_seconds"]
+
+
+async def test_partitions_that_were_added_are_read_also_by_who_came_back(
+    bus: Bus, database: Database, consume: Consume, new_consumer: Consume, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumer, "SHARES_SECONDS", 0.2)
+    await read_before(bus, database, new_consumer(on(OrgCreated, handle)))
+    consume(on(OrgCreated, handle))
+    await bus.send(sent(org_created("back")))
+    await handled(database, 2)
+
+    async with administrator(bus) as client:
+        await client.create_partitions({"org.created": NewPartitions(5)})
+    await asyncio.to_thread(until_known, bus.broker.servers, "org.created", 5)
+    await bus.send(*(sent(org_created(f"n{number}"), partition=number) for number in range(5)))
+
+    assert sorted((await handled(database, 7))[2:]) == [f"n{number}" for number in range(5)]
+
+
+async def test_a_topic_that_was_away_is_read_when_it_is_back(
+    bus: Bus, database: Database, consume: Consume, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumer, "METADATA_AGE_MILLISECONDS", 200)
+    consume(on(OrgCreated, handle))
+    await bus.send(sent(org_created("before")))
+    await handled(database, 1)
+
+    async with administrator(bus) as client:
+
+        async def noticed() -> bool:
+            (answer,) = await client.describe_consumer_groups(["billing"])
+            return not any(
+                ConsumerProtocolMemberAssignment.decode(share).partitions() for *_, share in answer.groups[0][5]
+            )
+
+        await client.delete_topics(["org.created"])
+        await until(noticed)
+        await client.create_topics([NewTopic("org.created", 3, bus.broker.replication)])
+    await asyncio.to_thread(until_known, bus.broker.servers, "org.created", 3)
+    await bus.send(sent(org_created("after")))
+
+    assert await handled(database, 2) == ["before", "after"]
 
 
 async def test_it_goes_on_by_itself_after_the_broker_was_killed(bus: Bus, database: Database, consume: Consume) -> None:

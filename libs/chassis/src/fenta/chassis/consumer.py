@@ -15,7 +15,7 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 from sqlalchemy.exc import DBAPIError
 
-from fenta.chassis import inbox, names, telemetry
+from fenta.chassis import inbox, names, shares, telemetry
 from fenta.chassis.crash import crash_point
 from fenta.chassis.database import Database, Session, is_passing
 from fenta.chassis.dead_letters import DeadLetters
@@ -39,7 +39,10 @@ MOST_DEAD_IN_A_ROW = 20
 COMMIT_TIMEOUT_SECONDS = 15.0
 LAST_COMMIT_SECONDS = 2.0
 BEAT_SECONDS = 1.0
+SHARES_SECONDS = 30.0
 POLL_MILLISECONDS = 1000
+# A topic that was not there for a moment, or has more partitions now, is read this much later at most.
+METADATA_AGE_MILLISECONDS = 10_000
 
 Records = Sequence["ConsumerRecord[bytes, bytes]"]
 
@@ -95,7 +98,12 @@ class Consumer:
                 self._watch()
                 self.connected, pause = True, 0.2
                 log.info("consumer.started", group=self.group, topics=self.topics)
-                return await self._keep_name()
+                sharing = asyncio.create_task(self._keep_shares())
+                try:
+                    return await self._keep_name()
+                finally:
+                    sharing.cancel()
+                    await asyncio.wait({sharing})
             except OSError as error:  # KafkaConnectionError is one of them
                 log.warning("consumer.waiting", group=self.group, error=str(error))
             except Exception as error:
@@ -128,6 +136,17 @@ class Consumer:
                     ours = await names.keep(session, self.member, self._owner, lease_seconds=BEAT_SECONDS)
         self._on_fatal(f"another process goes by the name {self.member} now")
 
+    async def _keep_shares(self) -> None:
+        """Look now and then whether each partition has its reader; if not, all of them are shared out anew."""
+        while True:
+            try:
+                if unread := await shares.unread(self._settings, self.group, self.topics):
+                    log.warning("partitions.unread", group=self.group, partitions=len(unread))
+                    await shares.share_out(self._subscriber.consumer)
+            except Exception as error:  # Kafka is away: the group will be made anew, or the next look tells
+                log.info("shares.unknown", group=self.group, error=f"{type(error).__name__}: {error}")
+            await asyncio.sleep(SHARES_SECONDS)
+
     def _broker(self) -> KafkaBroker:
         arguments = connection(self._settings)
         broker = KafkaBroker(
@@ -135,6 +154,7 @@ class Consumer:
             security=security(self._settings),
             request_timeout_ms=arguments["request_timeout_ms"],
             retry_backoff_ms=arguments["retry_backoff_ms"],
+            metadata_max_age_ms=METADATA_AGE_MILLISECONDS,
             consumer_only=True,
             allow_auto_create_topics=False,
             apply_types=False,
