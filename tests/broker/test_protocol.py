@@ -378,6 +378,30 @@ def test_a_static_member_comes_back_without_a_rebalance_and_fences_its_ghost(
     assert leave(connection, "", "a") == Code.UNKNOWN_MEMBER_ID
 
 
+def test_a_static_member_that_comes_back_for_other_topics_gets_its_old_share(
+    coordinator: Callable[[], Connection],
+) -> None:
+    connection = coordinator()
+    before = enter(connection, "a")
+    others = [{"name": "range", "metadata": SUBSCRIPTION.replace(b"t", b"u")}]
+    back = join(connection, instance="a", protocols=others)
+    assert back["generation_id"] == before["generation_id"]
+    assert back["leader"] != back["member_id"], "it must not share out anew"
+    assert sync(connection, back, "a")["assignment"] == b"share"
+    assert leave(connection, back["member_id"]) == 0, "this way it asks for another one"
+    assert join(connection, instance="a", protocols=others)["generation_id"] > before["generation_id"]
+
+
+def test_another_way_of_sharing_out_is_a_reason_to_do_it(coordinator: Callable[[], Connection]) -> None:
+    connection = coordinator()
+    before = enter(connection, "a")
+    both = [{"name": name, "metadata": SUBSCRIPTION} for name in ("roundrobin", "range")]
+    assert join(connection, instance="a", protocols=both[:1])["error_code"] == Code.INCONSISTENT_GROUP_PROTOCOL
+    back = join(connection, instance="a", protocols=both)
+    assert back["generation_id"] == before["generation_id"] + 1
+    assert back["protocol_name"] == "roundrobin"
+
+
 def test_positions_are_deleted_unless_somebody_reads(coordinator: Callable[[], Connection]) -> None:
     connection = coordinator()
 

@@ -13,10 +13,6 @@ from fenta.embedded.broker.groups import Group, MemberIdRequired, State
 from fenta.embedded.broker.wire import Message
 
 SUBSCRIPTION = b"\x00\x00\x00\x00\x00\x01\x00\x01t\xff\xff\xff\xff"
-REORDERED = [
-    b"\x00\x00\x00\x00\x00\x02\x00\x01a\x00\x01b\xff\xff\xff\xff",
-    b"\x00\x00\x00\x00\x00\x02\x00\x01b\x00\x01a\xff\xff\xff\xff",
-]
 
 
 def joining(instance: str | None = None, member: str = "", metadata: bytes = SUBSCRIPTION) -> Message:
@@ -91,26 +87,6 @@ async def test_a_process_that_waits_is_fenced_by_its_successor() -> None:
         await former
     assert refusal.value.code is Code.FENCED_INSTANCE_ID
     assert later["leader"] == later["member_id"]
-    group.close()
-
-
-async def test_other_topics_are_a_reason_to_rebalance() -> None:
-    async with pair() as (group, _, second):
-        back = asyncio.ensure_future(join(group, instance="a", metadata=SUBSCRIPTION.replace(b"t", b"u")))
-        await asyncio.sleep(0)
-        with pytest.raises(Refused) as refusal:
-            group.heartbeat(saying(second, "b"))
-        assert refusal.value.code is Code.REBALANCE_IN_PROGRESS
-        other = await join(group, instance="b", member=second["member_id"])
-        assert (await back)["generation_id"] == other["generation_id"] == second["generation_id"] + 1
-
-
-async def test_the_same_topics_in_another_order_are_none() -> None:
-    group = Group("g")
-    first = await join(group, instance="a", metadata=REORDERED[0])
-    await sync(group, first, "a")
-    back = await join(group, instance="a", metadata=REORDERED[1])
-    assert back["generation_id"] == first["generation_id"]
     group.close()
 
 

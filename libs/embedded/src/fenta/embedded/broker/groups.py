@@ -66,16 +66,13 @@ class Group:
         if not 0 < request["session_timeout_ms"] <= LONGEST_TIMEOUT_MS:
             raise Refused(Code.INVALID_SESSION_TIMEOUT)
         offered = {protocol["name"] for protocol in request["protocols"] or []}
-        others = [member for member in self.members.values() if not self._is_same(member, request)]
-        if not offered or (others and request["protocol_type"] != self.protocol_type):
+        members = self.members.values()
+        if not offered or (members and request["protocol_type"] != self.protocol_type):
             raise Refused(Code.INCONSISTENT_GROUP_PROTOCOL)
-        if others and not offered.intersection(*(member.protocols for member in others)):
+        # Also with what it offered itself before, as Kafka has it.
+        if members and not offered.intersection(*(member.protocols for member in members)):
             raise Refused(Code.INCONSISTENT_GROUP_PROTOCOL)
         self.protocol_type = request["protocol_type"]
-
-    def _is_same(self, member: Member, request: Mapping[str, Any]) -> bool:
-        static = request.get("group_instance_id")
-        return member.member_id == request["member_id"] or (static is not None and member.instance_id == static)
 
     def _admit(
         self, request: Mapping[str, Any], client_id: str, client_host: str, *, must_return: bool
@@ -130,11 +127,18 @@ class Group:
         before = member.protocols
         member.protocols = {protocol["name"]: protocol["metadata"] or b"" for protocol in request["protocols"]}
         member.session_seconds = request["session_timeout_ms"] / 1000
-        return self.protocol in before and list(before) == list(member.protocols) and _same_topics(before, member)
+        return before == member.protocols
 
     def _may_stay(self, member: Member, *, unchanged: bool, returned: bool) -> bool:
-        """A static member that returns, or a follower that asks again, needs no new generation."""
-        return self.state is State.STABLE and unchanged and (returned or member.member_id != self.leader)
+        """A follower that asks again needs no new generation, nor does a static member that returns.
+
+        The latter gets its old share even if it reads other topics by now, as Kafka has it.
+        """
+        if self.state is not State.STABLE:
+            return False
+        if returned:
+            return self._common_protocol(self.leader) == self.protocol
+        return unchanged and member.member_id != self.leader
 
     def _answer(self, member: Member, *, leader: str, members: list[Message]) -> Message:
         return {
@@ -199,8 +203,12 @@ class Group:
         names = {member.member_id for member in joined}
         if self.leader not in names:
             self.leader = joined[0].member_id
+        self.protocol = self._common_protocol(self.leader)
+
+    def _common_protocol(self, leader: str) -> str:
+        """Of those that every member offers, the one that the leader likes best."""
         common = set.intersection(*(set(member.protocols) for member in self.members.values()))
-        self.protocol = next(name for name in self.members[self.leader].protocols if name in common)
+        return next(name for name in self.members[leader].protocols if name in common)
 
     def _roll_call(self) -> list[Message]:
         return [
@@ -315,7 +323,3 @@ class MemberIdRequired(Refused):
     def __init__(self, member_id: str) -> None:
         super().__init__(Code.MEMBER_ID_REQUIRED)
         self.member_id = member_id
-
-
-def _same_topics(before: Mapping[str, bytes], member: Member) -> bool:
-    return all(subscribed_topics(before[name]) == subscribed_topics(member.protocols[name]) for name in before)

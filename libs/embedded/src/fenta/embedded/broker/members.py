@@ -77,10 +77,7 @@ def new_member_id(prefix: str) -> str:
 
 
 def subscribed_topics(metadata: bytes) -> frozenset[str] | bytes:
-    """The topics of a consumer's subscription; the bytes themselves when another protocol wrote them.
-
-    A client may list the same topics in another order after a restart, which is no change.
-    """
+    """The topics of a consumer's subscription; the bytes themselves when another protocol wrote them."""
     try:
         data = BytesIO(metadata)
         Int16.decode(data)
