@@ -180,11 +180,10 @@ class RealKafka:
 
 def _node(folder: Path, number: int, taken: set[int]) -> Node:
     folder.mkdir(parents=True, exist_ok=True)
-    ports = []
-    for _ in range(2):
-        ports.append(free_port(taken))
-        taken.add(ports[-1])
-    return Node(number, folder, *ports)
+    port = free_port(taken)
+    controller = free_port(taken | {port})
+    taken.update((port, controller))
+    return Node(number, folder, port, controller)
 
 
 def _properties(node: Node, voters: str, replicas: int) -> str:

@@ -5,6 +5,7 @@ import struct
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from io import BytesIO
 from typing import Any
 
@@ -95,8 +96,8 @@ def until_known(servers: str, topic: str, partitions: int) -> None:
     """A cluster answers that a topic is made before every node has heard of it, and knows leaders that do not yet."""
     for number in range(partitions):
         for address in servers.split(","):
-            _eventually(lambda address=address, number=number: _leader(address, topic, number))
-        _eventually(lambda number=number: _served(servers, topic, number))
+            _eventually(partial(_leader, address, topic, number))
+        _eventually(partial(_served, servers, topic, number))
 
 
 def until_all_known(servers: str, topics: Iterable[str]) -> None:
@@ -111,7 +112,11 @@ def until_forgotten(servers: str, topics: Iterable[str]) -> None:
 
 def _everywhere(servers: str, is_right: Callable[[set[str]], bool]) -> None:
     for address in servers.split(","):
-        _eventually(lambda address=address: address if is_right(_topics(address)) else None)
+        _eventually(partial(_agrees, address, is_right))
+
+
+def _agrees(address: str, is_right: Callable[[set[str]], bool]) -> str | None:
+    return address if is_right(_topics(address)) else None
 
 
 def _topics(address: str) -> set[str]:
