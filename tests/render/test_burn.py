@@ -1,6 +1,7 @@
 """Captions as libass really draws them, on a grey picture."""
 
 import subprocess
+from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from fenta.contracts.timeline import (
 )
 from fenta.render import programs
 from fenta.render.captions.burn import burn, install_fonts
+from fenta.render.captions.looks import LOOKS
 from fenta.render.timeline import frame_plan
 
 CANVAS = Canvas(aspect="9:16", width=540, height=960)
@@ -35,7 +37,9 @@ def film(
     timed = [CaptionWord(text=word, start_ms=1000 * at, end_ms=1000 * at + 1000) for at, word in enumerate(words)]
     duration = 1000 * max(1, len(words))
     cue = CaptionClip(id="c", scene="s", start_ms=0, duration_ms=duration, text=text or " ".join(words), words=timed)
-    captions = CaptionTrack(id="s1", language="en", accent=ACCENT, clips=[cue] if words else [], **track)
+    captions = CaptionTrack(
+        **{"id": "s1", "language": "en", "accent": ACCENT, "clips": [cue] if words else [], **track}
+    )
     picture = VideoClip(id="v", start_ms=0, duration_ms=duration, source=ColourSource(colour="#777777"))
     tracks = [VideoTrack(id="v1", clips=[picture]), OverlayTrack(id="o1", clips=list(overlays)), captions]
     return Timeline(duration_ms=duration, canvases=[CANVAS], tracks=tracks)  # type: ignore[arg-type]
@@ -142,3 +146,128 @@ def test_a_caption_can_be_read_on_white_and_on_black(tmp_path: Path) -> None:
     frame = drawn(film(["Readable"], style="plain"), tmp_path)[0]
     assert (frame > 225).all(axis=2).mean() > 0.005
     assert (frame < 45).all(axis=2).mean() > 0.005
+
+
+# --- scripts ----------------------------------------------------------------------------------------------------------
+
+SCRIPTS = {
+    "en": "night sky is dark", "ru": "Ночное небо очень тёмное", "el": "Γιατί είναι σκοτεινός ουρανός",
+    "ar": "السماء مظلمة ليلا دائما", "he": "שמי הלילה חשוכים מאוד", "fa": "آسمان شب تاریک است",
+    "ur": "رات کا آسمان ٹھنڈا", "hi": "रात का आकाश अंधेरा", "bn": "রাতের আকাশ অন্ধকার কেন",
+    "th": "ท้องฟ้า มืด เพราะ แสง", "zh": "夜空 为什么 黑暗 呢", "ja": "夜空が なぜ 暗いか 知る",
+    "ko": "밤하늘이 어두운 까닭은 무엇",
+}  # fmt: skip
+RIGHT_TO_LEFT = ("ar", "he", "fa", "ur")
+
+
+@pytest.mark.parametrize("language", SCRIPTS)
+def test_every_script_is_drawn_in_its_reading_order_within_the_margins(tmp_path: Path, language: str) -> None:
+    words = SCRIPTS[language].split()
+    unspaced = language in {"th", "zh", "ja"}
+    text = "".join(words) if unspaced else " ".join(words)
+    frames = drawn(film(words, text=text, language=language), tmp_path)
+    rows: dict[int, list[int]] = {}
+    for frame in frames:
+        left, _, right, _ = text_box(frame)
+        assert left >= 0.05 * CANVAS.width
+        assert right <= 0.95 * CANVAS.width
+        row = lit_row(frame) // 40
+        rows.setdefault(row, []).append(lit_columns(frame)[0])
+    for lefts in rows.values():
+        assert lefts == sorted(lefts, reverse=language in RIGHT_TO_LEFT)
+        assert len(set(lefts)) == len(lefts)
+
+
+def lit_row(frame: np.ndarray) -> int:
+    """The middle of the highlighted word."""
+    green = (frame[:, :, 1] > 180) & (frame[:, :, 0] < 90) & (frame[:, :, 2] < 90)
+    rows = np.flatnonzero(green.any(axis=1))
+    return int(rows[0] + rows[-1]) // 2
+
+
+def test_the_same_character_has_the_shape_of_its_language(tmp_path: Path) -> None:
+    shapes = {
+        language: drawn(film(["直", "骨"], text="直骨", language=language), tmp_path)[0] for language in ("zh", "ja")
+    }
+    assert not np.array_equal(shapes["zh"], shapes["ja"])
+
+
+# --- looks ------------------------------------------------------------------------------------------------------------
+
+
+def inked(frame: np.ndarray) -> float:
+    return float((np.abs(frame.astype(int) - GREY) > 20).any(axis=2).mean())
+
+
+def green(frame: np.ndarray) -> int:
+    return int(((frame[:, :, 1] > 180) & (frame[:, :, 0] < 90) & (frame[:, :, 2] < 90)).sum())
+
+
+@pytest.fixture(scope="module")
+def looks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray]:
+    """The middle of each of four words, in every look."""
+    words = ["night", "sky", "is", "dark"]
+    return {look: drawn(film(words, style=look), tmp_path_factory.mktemp(look)) for look in LOOKS}
+
+
+def test_every_look_shows_every_word(looks: dict[str, np.ndarray]) -> None:
+    for look, frames in looks.items():
+        assert len(frames) == 4
+        assert all(inked(frame) > 0.004 for frame in frames), look
+
+
+def test_any_two_looks_differ(looks: dict[str, np.ndarray]) -> None:
+    """By more than 2 % of the pixels of the band where the text stands."""
+    top, bottom = int(0.65 * CANVAS.height), int(0.8 * CANVAS.height)
+    for one, other in combinations(looks, 2):
+        pairs = zip(looks[one][:, top:bottom], looks[other][:, top:bottom], strict=True)
+        shares = [(np.abs(a.astype(int) - b.astype(int)) > 20).any(axis=2).mean() for a, b in pairs]
+        assert max(shares) > 0.02, (one, other)
+
+
+@pytest.mark.parametrize("look", ["typewriter", "bounce"])
+def test_words_come_one_by_one_and_none_goes(looks: dict[str, np.ndarray], look: str) -> None:
+    amounts = [inked(frame) for frame in looks[look]]
+    assert amounts == sorted(amounts)
+    assert amounts[3] > 2 * amounts[0]
+
+
+def test_a_line_fills_with_colour_as_it_is_spoken(looks: dict[str, np.ndarray]) -> None:
+    amounts = [green(frame) for frame in looks["fill"]]
+    assert amounts == sorted(amounts)
+    assert len(set(amounts)) == 4
+
+
+def test_one_word_stands_alone_in_the_middle(looks: dict[str, np.ndarray]) -> None:
+    for frame in looks["word"]:
+        left, _, right, _ = text_box(frame)
+        assert abs(left + right - CANVAS.width) < 20
+
+
+def test_a_field_lies_under_its_word_and_under_no_other(looks: dict[str, np.ndarray]) -> None:
+    lefts = [lit_columns(frame) for frame in looks["box"]]
+    rows = [lit_row(frame) for frame in looks["box"]]
+    for (before, after), (above, below) in zip(pairwise(lefts), pairwise(rows), strict=True):
+        assert after[0] >= before[1] - 25 or below > above + 20
+
+
+@pytest.mark.parametrize("look", ["karaoke", "fill", "box", "typewriter", "classic"])
+def test_looks_keep_the_order_of_arabic(tmp_path: Path, look: str) -> None:
+    frames = drawn(film(["للكون", "عمر", "محدود"], style=look, accent=ACCENT), tmp_path)
+    if look == "typewriter":
+        rights = [text_box(frame)[2] for frame in frames]
+        assert max(rights) - min(rights) < 12
+        assert [text_box(frame)[0] for frame in frames] == sorted((text_box(f)[0] for f in frames), reverse=True)
+    elif look == "classic":
+        assert len({text_box(frame) for frame in frames}) == 1
+    else:
+        lefts = [lit_columns(frame)[0] for frame in frames]
+        assert lefts == sorted(lefts, reverse=True)
+
+
+def test_captions_have_the_colours_and_the_place_they_are_given(tmp_path: Path) -> None:
+    red = drawn(film(["Red"], style="plain", colour="#FF0000"), tmp_path)[0]
+    assert ((red[:, :, 0] > 200) & (red[:, :, 1] < 60)).mean() > 0.002
+    high = drawn(film(["High"], style="plain", centre_y=0.2), tmp_path)[0]
+    _, top, _, bottom = text_box(high)
+    assert abs((top + bottom) / 2 - 0.2 * CANVAS.height) < 25

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from fenta.contracts.timeline import Canvas, CaptionClip, CaptionTrack, CaptionWord
 from fenta.render import sidecars
-from fenta.render.captions import fonts, karaoke
+from fenta.render.captions import fonts, lines
 from fenta.render.captions.burn import missing_glyphs
 from fenta.render.captions.layout import chunks, line_text, wrap
 from fenta.render.captions.text import NEVER_FIRST, NEVER_LAST, drawable, escape, is_right_to_left, plain
@@ -111,6 +111,34 @@ def test_chinese_is_broken_where_it_may_be() -> None:
     assert all(fonts.width(line, fonts.CAPTION) <= 8 for line in lines)
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("ท้องฟ้ายามค่ำคืนมืดเพราะแสงต้องใช้เวลา", "เพราะ"),
+        ("夜空が暗いのは、光がまだ届いていないからです。", "暗いのは、"),
+        ("夜空之所以黑暗，是因为光需要时间才能到达。", "因为"),  # noqa: RUF001
+    ],
+)
+def test_a_script_without_spaces_is_broken_between_its_words(text: str, expected: str) -> None:
+    lines = lines_of(cue(text, words=[(text, 0, 2000)]), width=6)
+    assert "".join(lines) == text
+    assert len(lines) > 1
+    assert any(expected in line for line in lines)
+
+
+def test_a_letter_keeps_its_marks_where_a_word_must_be_cut() -> None:
+    lines = lines_of(cue("क्ष्म" * 20, words=[("क्ष्म" * 20, 0, 500)]), width=4)
+    assert "".join(lines) == "क्ष्म" * 20
+    assert all(line.startswith("क") and not line.endswith("्") for line in lines)
+
+
+def test_a_cue_that_nobody_could_read_in_its_time_stays_longer() -> None:
+    quick = cue("Said in no time at all", start=0, end=400)
+    _, events = lines.events(track(quick, cue("Next", start=4000, end=5000), style="plain"), TALL, 30)
+    shown = {(event.first, event.last) for event in events if event.style == "Caption"}
+    assert shown == {(0, 26), (120, 150)}
+
+
 def test_an_endless_word_is_cut() -> None:
     lines = lines_of(cue("x" * 80, words=[("x" * 80, 0, 500)]))
     assert "".join(lines) == "x" * 80
@@ -156,7 +184,14 @@ def test_direction_follows_the_first_letter(text: str, expected: bool) -> None:
         ("لماذا؟ 13.8", ""),
         ("夜空,为什么。", ""),
         ("Ωλα ещё", ""),
-        ("한국", "국한"),
+        ("한국의 밤하늘", ""),
+        ("שלום עולם", ""),
+        ("रात का आकाश", ""),
+        ("রাতের আকাশ", ""),
+        ("ท้องฟ้ายามค่ำคืน", ""),
+        ("夜空が暗い", ""),
+        ("رات کا آسمان ٹھنڈا ہے", ""),
+        ("ሰላም", "ላምሰ"),
         ("🚀 up", ""),
     ],
 )
@@ -172,7 +207,7 @@ def test_scripts_get_their_own_face_and_an_equal_size() -> None:
 
 def test_each_word_lights_up_with_its_first_frame() -> None:
     clip = cue("one two three", end=1100, words=[("one", 0, 333), ("two", 333, 700), ("three", 701, 1100)])
-    _, events = karaoke.events(track(clip), TALL, 30)
+    _, events = lines.events(track(clip), TALL, 30)
     lit = [event for event in events if event.style == "Caption"]
     assert [(event.first, event.last) for event in lit] == [(0, 10), (10, 22), (22, 33)]
     assert all("\\1c" in event.text for event in lit)
@@ -180,7 +215,7 @@ def test_each_word_lights_up_with_its_first_frame() -> None:
 
 def test_highlights_never_overlap_within_a_line() -> None:
     clip = evenly("many words in one cue of two", step=70)
-    _, events = karaoke.events(track(clip), TALL, 30)
+    _, events = lines.events(track(clip), TALL, 30)
     rows: dict[str, list[tuple[int, int]]] = {}
     for event in (event for event in events if event.style == "Caption"):
         place = re.search(r"\\pos\(([^)]*)\)", event.text)
@@ -192,13 +227,13 @@ def test_highlights_never_overlap_within_a_line() -> None:
 
 
 def test_plain_captions_light_nothing() -> None:
-    _, events = karaoke.events(track(evenly("no words lit"), style="plain"), TALL, 30)
+    _, events = lines.events(track(evenly("no words lit"), style="plain"), TALL, 30)
     assert not any("\\1c" in event.text for event in events)
 
 
 def test_captions_that_follow_closely_do_not_blink() -> None:
     first, second = cue("one", start=0, end=500), cue("two", start=600, end=900)
-    _, events = karaoke.events(track(first, second), TALL, 30)
+    _, events = lines.events(track(first, second), TALL, 30)
     assert sorted({(event.first, event.last) for event in events}) == [(0, 18), (18, 27)]
 
 

@@ -144,14 +144,14 @@ async def test_a_missing_file_is_named(shelf: Shelf, tmp_path: Path) -> None:
 
 
 async def test_characters_without_a_font_are_named(shelf: Shelf, tmp_path: Path) -> None:
-    error = await refusal(shelf, tmp_path, title="한국 tonight")
+    error = await refusal(shelf, tmp_path, title="ሰላም tonight")
     assert isinstance(error, TimelineRefused)
     assert error.code == "font_missing"
-    assert "국한" in error.message
+    assert "ላምሰ" in error.message
 
 
 async def test_all_faults_of_a_timeline_are_told(shelf: Shelf, tmp_path: Path) -> None:
-    document = timeline(shelf, title="한")
+    document = timeline(shelf, title="ሰ")
     empty = [
         track.model_copy(update={"clips": []}) if isinstance(track, CaptionTrack) else track
         for track in document.tracks

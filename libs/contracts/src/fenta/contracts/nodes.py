@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from fenta.contracts import units
 from fenta.contracts.models import Capability
-from fenta.contracts.timeline import Aspect, Resolution, each_once
+from fenta.contracts.timeline import Aspect, CaptionLook, CentreY, Colour, Resolution, each_once
 from fenta.contracts.units import Bounds, Size
 
 Executor = Literal["workflow", "generation", "render"]
@@ -165,7 +165,10 @@ class TimelineParams(Params):
     min_scene_ms: int = Field(default=1500, ge=200, le=30_000)
     transition: Literal["cut", "crossfade", "slide", "wipe", "zoom"] = "crossfade"
     captions: bool = True
-    caption_style: Literal["karaoke", "plain"] = "karaoke"
+    caption_style: CaptionLook = "karaoke"
+    caption_colour: Colour = "#FFFFFF"
+    caption_accent: Colour = "#FFD23F"
+    caption_centre_y: CentreY | None = None
     target_seconds: int | None = Field(default=None, ge=1, le=3600)
 
 

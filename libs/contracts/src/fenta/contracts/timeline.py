@@ -8,6 +8,7 @@ from pydantic import Field
 from fenta.contracts.values import Contract
 
 Aspect = Literal["9:16", "16:9", "1:1", "4:5"]
+Colour = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
 Milliseconds = Annotated[int, Field(ge=0)]
 Unit = Annotated[float, Field(ge=0, le=1)]
 
@@ -173,13 +174,23 @@ class OverlayTrack(Contract):
     clips: list[OverlayClip]
 
 
+CentreY = Annotated[float, Field(ge=0.1, le=0.92)]
+CaptionLook = Literal[
+    "karaoke", "plain", "pop", "fill", "box", "outline", "typewriter", "bounce", "word", "classic", "minimal"
+]
+
+
 class CaptionTrack(Contract):
+    """`accent` is the colour of the spoken word; `centre_y` where the lines stand, if not where the canvas has them."""
+
     kind: Literal["caption"] = "caption"
     id: str
     language: str
     direction: Literal["auto", "ltr", "rtl"] = "auto"
-    style: Literal["karaoke", "plain"] = "karaoke"
-    accent: str = Field(default="#FFD23F", pattern=r"^#[0-9a-fA-F]{6}$")
+    style: CaptionLook = "karaoke"
+    colour: Colour = "#FFFFFF"
+    accent: Colour = "#FFD23F"
+    centre_y: CentreY | None = None
     burn: bool = True
     clips: list[CaptionClip]
 

@@ -44,6 +44,9 @@ class Materials:
             transition=params.transition,
             captions=params.captions,
             caption_style=params.caption_style,
+            colour=params.caption_colour,
+            accent=params.caption_accent,
+            centre_y=params.caption_centre_y,
         )
 
     async def timeline(self) -> tuple[Timeline, Value]:

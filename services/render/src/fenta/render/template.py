@@ -12,6 +12,7 @@ from fenta.contracts.timeline import (
     AudioTrack,
     Canvas,
     CaptionClip,
+    CaptionLook,
     CaptionTrack,
     CaptionWord,
     Duck,
@@ -81,8 +82,10 @@ class Bindings:
     min_scene_ms: int = 1500
     transition: TransitionKind = "auto"
     captions: bool = True
-    caption_style: Literal["karaoke", "plain"] = "karaoke"
+    caption_style: CaptionLook = "karaoke"
+    colour: str = "#FFFFFF"
     accent: str = "#FFD23F"
+    centre_y: float | None = None
 
 
 @dataclass(frozen=True)
@@ -266,7 +269,9 @@ def _captions(bindings: Bindings, spans: Sequence[_Span]) -> list[Track]:
             language=bindings.language or bindings.script.language,
             direction=directions.pop() if len(directions) == 1 else "auto",
             style=bindings.caption_style,
+            colour=bindings.colour,
             accent=bindings.accent,
+            centre_y=bindings.centre_y,
             burn=bindings.captions,
             clips=clips,
         )

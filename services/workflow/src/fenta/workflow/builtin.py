@@ -61,6 +61,9 @@ _DOCUMENTS: dict[tuple[str, int], dict[str, Any]] = {
                 "params": {
                     "template": "fenta/short@1",
                     "captions": {"$ref": "inputs.brief.captioned"},
+                    "caption_style": {"$ref": "inputs.brief.look.style"},
+                    "caption_colour": {"$ref": "inputs.brief.look.colour"},
+                    "caption_accent": {"$ref": "inputs.brief.look.accent"},
                     "target_seconds": {"$ref": "inputs.brief.duration_seconds"},
                 },
             },

@@ -14,7 +14,7 @@ from fenta.contracts.timeline import Aspect, covering
 from fenta.contracts.units import Size
 from fenta.workflow import builtin
 from fenta.workflow.graph import Graph, Node
-from fenta.workflow.schemas import Brief, GivenScript, JobRequest
+from fenta.workflow.schemas import Brief, CaptionChoice, GivenScript, JobRequest
 from fenta.workflow.validation import Finding, errors, validate
 
 FACTS_NOTE = (
@@ -76,7 +76,7 @@ def _from_brief(brief: Brief) -> Compiled:
     inputs = brief.model_dump(mode="json")
     inputs["language"] = _language(brief.language, voices.WRITTEN, "#/brief/language")
     inputs["voice"]["voice_id"] = _voice(brief.voice.voice_id, "#/brief/voice/voice_id")
-    inputs["captioned"] = brief.captions is not False
+    inputs |= _captions(brief)
     facts = sum(len(point) for point in brief.points)
     return Compiled(
         graph=builtin.load(builtin.BRIEF_TO_VIDEO),
@@ -89,11 +89,17 @@ def _from_brief(brief: Brief) -> Compiled:
     )
 
 
+def _captions(brief: Brief) -> dict[str, Any]:
+    """Whether there are captions, and how they look where there are."""
+    look = CaptionChoice() if brief.captions is False else brief.captions
+    return {"captioned": brief.captions is not False, "look": look.model_dump()}
+
+
 def _from_script(given: GivenScript) -> Compiled:
     language = _language(given.language, None, "#/script/language")
     script = given.document().model_copy(update={"language": language})
-    brief = Brief(topic=(script.title or "Video")[:2000].ljust(3)).model_dump(mode="json")
-    inputs = brief | {"language": language, "captioned": True}
+    brief = Brief(topic=(script.title or "Video")[:2000].ljust(3))
+    inputs = brief.model_dump(mode="json") | _captions(brief) | {"language": language}
     size = units.size_of_script([len(scene.narration) for scene in script.scenes()])
     inputs["duration_seconds"] = size.seconds
     return Compiled(

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from fenta.chassis.http import Body
 from fenta.contracts.documents import Script, Segment
 from fenta.contracts.nodes import Aspects
-from fenta.contracts.timeline import Resolution
+from fenta.contracts.timeline import CaptionLook, Colour, Resolution
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
 _BLANKS = re.compile(r"\s+")
@@ -47,7 +47,9 @@ class MusicChoice(Body):
 
 
 class CaptionChoice(Body):
-    style: Literal["karaoke", "plain"] = "karaoke"
+    style: CaptionLook = "karaoke"
+    colour: Colour = "#FFFFFF"
+    accent: Colour = "#FFD23F"
 
 
 class Brief(Body):

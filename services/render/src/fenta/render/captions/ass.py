@@ -42,26 +42,32 @@ class Style:
     outline: float = 0.0
     shadow: float = 0.0
     spacing: float = 0.0
+    # The colour of words before they are swept; whether text stands in a field of the outline's colour; whose shapes
+    # Chinese characters have.
+    unsung: str = "#FFFFFF"
+    boxed: bool = False
+    language: str = ""
 
     def line(self) -> str:
         size = fonts.font_size(self.face, self.em)
-        colours = f"{colour(self.colour)},{colour(self.colour)},{colour(self.outline_colour)},{colour('#000000', 0.45)}"
+        colours = f"{colour(self.colour)},{colour(self.unsung)},{colour(self.outline_colour)},{colour('#000000', 0.45)}"
         # Encoding -1 lets libass find the direction of a text with tags in it; with 1 tagged Arabic is reversed.
         return (
-            f"Style: {self.name},{self.face.family},{size},{colours},0,0,0,0,100,100,{self.spacing},0,1,"
-            f"{self.outline},{self.shadow},5,0,0,0,-1"
+            f"Style: {self.name},{self.face.family},{size},{colours},0,0,0,0,100,100,{self.spacing},0,"
+            f"{3 if self.boxed else 1},{self.outline},{self.shadow},5,0,0,0,-1"
         )
 
 
 @dataclass(frozen=True)
 class Event:
-    """Text from one frame up to another."""
+    """Text from one frame up to another. `probed` says that it must be seen in the middle of that time."""
 
     first: int
     last: int
     style: str
     text: str
     layer: int = 0
+    probed: bool = False
 
 
 def colour(hexadecimal: str, opacity: float = 1.0) -> str:
@@ -109,6 +115,16 @@ def marked_up(text: str, style: Style) -> str:
     """Drawable text as ASS: escaped, with the face named wherever the script changes."""
     parts = [
         (f"{{\\fn{run.face.family}\\fs{fonts.font_size(run.face, style.em)}}}", escape(run.text))
-        for run in fonts.runs(text, style.face)
+        for run in fonts.runs(text, style.face, style.language)
     ]
     return "".join(tag + shown for tag, shown in parts)
+
+
+def rounded(width: float, height: float, radius: float) -> str:
+    """A rectangle with round corners in the drawing language of ASS."""
+    w, h, r, k = (round(value, 1) for value in (width, height, radius, radius * 0.448))
+    return (
+        f"m {r} 0 l {w - r:.1f} 0 b {w - k:.1f} 0 {w} {k} {w} {r} l {w} {h - r:.1f} "
+        f"b {w} {h - k:.1f} {w - k:.1f} {h} {w - r:.1f} {h} l {r} {h} "
+        f"b {k} {h} 0 {h - k:.1f} 0 {h - r:.1f} l 0 {r} b 0 {k} {k} 0 {r} 0"
+    )

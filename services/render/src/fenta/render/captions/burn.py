@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from fenta.render.captions import ass, cards, fonts, karaoke
+from fenta.render.captions import ass, cards, fonts, lines
 from fenta.render.captions.ass import Event, Style
 from fenta.render.captions.text import drawable
 from fenta.render.timeline import FramePlan, burned, captions, overlays
@@ -30,8 +30,8 @@ class Burn:
 
     def probes(self, first: int, last: int) -> list[int]:
         """Within a segment one frame of each line of captions, at which its text must be in the picture."""
-        lines = [event for event in self.events if event.style == "Shade" and event.first >= first]
-        middles = [(event.first + event.last) // 2 for event in lines]
+        probed = [event for event in self.events if event.probed and event.first >= first]
+        middles = [(event.first + event.last) // 2 for event in probed]
         return sorted({middle for middle in middles if first <= middle < last})
 
 
@@ -40,7 +40,7 @@ def burn(plan: FramePlan) -> Burn:
     accent = track.accent if track else ACCENT
     styles, events = cards.events(overlays(plan.timeline), plan.canvas, plan.fps, accent)
     if track and burned(plan.timeline):
-        more_styles, more_events = karaoke.events(track, plan.canvas, plan.fps)
+        more_styles, more_events = lines.events(track, plan.canvas, plan.fps)
         styles, events = [*styles, *more_styles], [*events, *more_events]
     return Burn(plan, tuple(styles), tuple(events))
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from fenta.contracts.timeline import Canvas, OverlayClip
 from fenta.render.captions import fonts
-from fenta.render.captions.ass import RIGHT_TO_LEFT_MARK, Event, Style, colour, first_frame, marked_up
+from fenta.render.captions.ass import RIGHT_TO_LEFT_MARK, Event, Style, colour, first_frame, marked_up, rounded
 from fenta.render.captions.layout import wrap
 from fenta.render.captions.text import is_right_to_left
 
@@ -157,13 +157,3 @@ def _pill(one: Card, fps: int) -> Iterator[Event]:
         row = y + (index - (len(lines) - 1) / 2) * step
         text = f"{{\\an5\\pos({x:.1f},{row:.1f}){pop}\\bord0\\shad0}}{marked_up(line, style)}"
         yield Event(*span, style.name, text, layer=6)
-
-
-def rounded(width: float, height: float, radius: float) -> str:
-    """A rectangle with round corners in the drawing language of ASS."""
-    w, h, r, k = (round(value, 1) for value in (width, height, radius, radius * 0.448))
-    return (
-        f"m {r} 0 l {w - r:.1f} 0 b {w - k:.1f} 0 {w} {k} {w} {r} l {w} {h - r:.1f} "
-        f"b {w} {h - k:.1f} {w - k:.1f} {h} {w - r:.1f} {h} l {r} {h} "
-        f"b {k} {h} 0 {h - k:.1f} 0 {h - r:.1f} l 0 {r} b 0 {k} {k} 0 {r} 0"
-    )

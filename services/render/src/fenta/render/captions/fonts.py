@@ -1,7 +1,7 @@
 """The vendored fonts: which face draws a character, how wide it is, and which characters no face can draw."""
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
@@ -29,8 +29,16 @@ TEXT = Face("Noto Sans Bold", "NotoSans-Bold.ttf")
 CAPTION = Face("Noto Sans ExtraBold", "NotoSans-ExtraBold.ttf")
 DISPLAY = Face("Noto Sans Black", "NotoSans-Black.ttf")
 ARABIC = Face("Noto Sans Arabic ExtraBold", "NotoSansArabic-ExtraBold.ttf")
+HEBREW = Face("Noto Sans Hebrew ExtraBold", "NotoSansHebrew-ExtraBold.ttf")
+DEVANAGARI = Face("Noto Sans Devanagari ExtraBold", "NotoSansDevanagari-ExtraBold.ttf")
+BENGALI = Face("Noto Sans Bengali ExtraBold", "NotoSansBengali-ExtraBold.ttf")
+THAI = Face("Noto Sans Thai ExtraBold", "NotoSansThai-ExtraBold.ttf")
 CHINESE = Face("Noto Sans SC ExtraBold", "NotoSansSC-ExtraBold.ttf")
-OTHER_SCRIPTS = (ARABIC, CHINESE)
+JAPANESE = Face("Noto Sans JP ExtraBold", "NotoSansJP-ExtraBold.ttf")
+KOREAN = Face("Noto Sans KR ExtraBold", "NotoSansKR-ExtraBold.ttf")
+OTHER_SCRIPTS = (ARABIC, HEBREW, DEVANAGARI, BENGALI, THAI, CHINESE, JAPANESE, KOREAN)
+# The same Chinese character has other shapes in other languages.
+_OF_LANGUAGE = {"ja": JAPANESE, "ko": KOREAN}
 
 
 @dataclass(frozen=True)
@@ -74,27 +82,34 @@ class Run:
         return metrics(self.face).width(self.text)
 
 
-def runs(text: str, face: Face) -> list[Run]:
+def runs(text: str, face: Face, language: str = "") -> list[Run]:
     """The text cut where the face must change. Spaces and punctuation stay with the script around them."""
     chosen: list[tuple[Face, str]] = []
-    current = _first_face(text, face)
+    faces = _faces(face, language)
+    current = _first_face(text, faces)
     for character in text:
-        current = _face_for(character, current, face)
+        current = _face_for(character, current, faces)
         chosen.append((current, character))
     return [Run(key, "".join(part for _, part in group)) for key, group in groupby(chosen, key=lambda pair: pair[0])]
 
 
-def _first_face(text: str, face: Face) -> Face:
+def _faces(preferred: Face, language: str) -> tuple[Face, ...]:
+    """Whom to ask for a character, in this order."""
+    own = _OF_LANGUAGE.get(language.partition("-")[0].lower())
+    return (preferred, *((own,) if own else ()), *OTHER_SCRIPTS)
+
+
+def _first_face(text: str, faces: Sequence[Face]) -> Face:
     letters = (character for character in text if unicodedata.category(character).startswith("L"))
-    return _face_for(next(letters, "a"), face, face)
+    return _face_for(next(letters, "a"), faces[0], faces)
 
 
-def _face_for(character: str, current: Face, preferred: Face) -> Face:
-    neutral = not unicodedata.category(character).startswith(("L", "M"))
-    candidates = (current, preferred, *OTHER_SCRIPTS) if neutral else (preferred, *OTHER_SCRIPTS)
+def _face_for(character: str, current: Face, faces: Sequence[Face]) -> Face:
     if character in INVISIBLE:
         return current
-    return next((face for face in candidates if character in metrics(face).advances), preferred)
+    neutral = not unicodedata.category(character).startswith(("L", "M"))
+    candidates = (current, *faces) if neutral else faces
+    return next((face for face in candidates if character in metrics(face).advances), faces[0])
 
 
 def width(text: str, face: Face) -> float:

@@ -7,7 +7,8 @@ from itertools import pairwise
 from fenta.contracts.timeline import CaptionClip, CaptionWord
 from fenta.render.captions import fonts
 from fenta.render.captions.fonts import Face
-from fenta.render.captions.text import NEVER_FIRST, NEVER_LAST, drawable, is_wide
+from fenta.render.captions.phrases import phrases
+from fenta.render.captions.text import NEVER_FIRST, NEVER_LAST, clusters, drawable, is_unspaced
 
 MAX_LINES = 2
 LONGEST_UNBROKEN = 4
@@ -55,6 +56,17 @@ def chunks(clip: CaptionClip, *, face: Face, max_width: float) -> list[Chunk]:
     return [
         Chunk(group, start, stop, _scale(group, face, max_width), bool(clip.words))
         for group, (start, stop) in zip(groups, pairwise(starts), strict=True)
+    ]
+
+
+def one_by_one(chunk: Chunk, face: Face, max_width: float) -> list[Chunk]:
+    """Each word of a chunk alone, until the next one is said."""
+    pieces = chunk.pieces
+    starts = [chunk.start_ms, *(piece.start_ms for piece in pieces[1:]), chunk.end_ms]
+    return [
+        Chunk(((piece,),), start, end, _scale([[piece]], face, max_width), chunk.timed)
+        for piece, (start, end) in zip(pieces, pairwise(starts), strict=True)
+        if end > start
     ]
 
 
@@ -121,12 +133,12 @@ def _shares(lengths: Sequence[int], start_ms: int, end_ms: int) -> list[tuple[in
 
 
 def _parts(piece: Piece) -> list[Piece]:
-    """A piece of several words, or a long one of a script without spaces, cut so that lines can be broken in it."""
+    """A piece of several words, or a long one of a script without spaces, cut where lines may be broken in it."""
     if " " in piece.text:
         words = _divided(piece, piece.text.split(" "), spaced=True)
         return [part for word in words for part in _parts(word)]
-    if len(piece.text) > LONGEST_UNBROKEN and any(map(is_wide, piece.text)):
-        return _divided(piece, _characters(piece.text), spaced=False)
+    if len(piece.text) > LONGEST_UNBROKEN and any(map(is_unspaced, piece.text)):
+        return _divided(piece, phrases(piece.text), spaced=False)
     return [piece]
 
 
@@ -135,8 +147,9 @@ def _fitting(piece: Piece, face: Face, max_width: float) -> list[Piece]:
     width = fonts.width(piece.text, face)
     if width * SMALLEST <= max_width:
         return [piece]
-    step = max(1, int(len(piece.text) * max_width / width))
-    texts = [piece.text[at : at + step] for at in range(0, len(piece.text), step)]
+    letters = clusters(piece.text)
+    step = max(1, int(len(letters) * max_width / width))
+    texts = ["".join(letters[at : at + step]) for at in range(0, len(letters), step)]
     return _divided(piece, texts, spaced=False)
 
 
@@ -144,22 +157,6 @@ def _divided(piece: Piece, texts: Sequence[str], *, spaced: bool) -> list[Piece]
     shares = _shares([len(text) for text in texts], piece.start_ms, piece.end_ms)
     parts = [Piece(text, start, end, spaced) for text, (start, end) in zip(texts, shares, strict=True)]
     return [*parts[:-1], replace(parts[-1], spaced=piece.spaced)]
-
-
-def _characters(text: str) -> list[str]:
-    """Wide characters alone, words of other scripts whole, punctuation with the character it must not leave."""
-    parts: list[str] = []
-    for character in text:
-        if parts and _belongs(parts[-1], character):
-            parts[-1] += character
-        else:
-            parts.append(character)
-    return parts
-
-
-def _belongs(before: str, character: str) -> bool:
-    together = not is_wide(before[-1]) and not is_wide(character)
-    return character in NEVER_FIRST or before[-1] in NEVER_LAST or together
 
 
 # --- lines ------------------------------------------------------------------------------------------------------------

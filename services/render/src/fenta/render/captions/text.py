@@ -16,6 +16,7 @@ _WORD_JOINER = "\u2060"
 
 # A line must not begin with one of these, nor end with one of those.
 NEVER_FIRST = frozenset("，。、！？：；）」』】》〉”’…—～·,.!?:;)]}%»،؛؟")  # noqa: RUF001
+_VIRAMAS = frozenset("\u094d\u09cd")
 NEVER_LAST = frozenset("（「『【《〈“‘([{«¿¡")  # noqa: RUF001
 
 
@@ -42,6 +43,23 @@ def escape(text: str) -> str:
     """The text as ASS shows it, with braces and backslashes as they were typed."""
     guarded = text.replace("\\", "\\" + _WORD_JOINER)
     return guarded.replace("{", r"\{").replace("}", r"\}")
+
+
+def clusters(text: str) -> list[str]:
+    """What a reader takes for one character: a letter with its marks, letters that a virama joins."""
+    found: list[str] = []
+    for character in text:
+        marks = unicodedata.category(character).startswith("M") or character in _KEPT_FORMATS
+        if found and (marks or found[-1][-1] in _VIRAMAS or found[-1][-1] in _KEPT_FORMATS):
+            found[-1] += character
+        else:
+            found.append(character)
+    return found
+
+
+def is_unspaced(character: str) -> bool:
+    """Whether its script writes no spaces between words: Chinese, Japanese, Thai."""
+    return is_wide(character) or "\u0e00" <= character <= "\u0e7f"
 
 
 def is_wide(character: str) -> bool:
