@@ -11,11 +11,13 @@ from tools.bench.page import render, write_results
 
 DOCS = Path(__file__).parents[2] / "docs"
 NO_BENCH = ("__main__", "page")
+# Takes as long as it is told to, and is asked for by its name.
+LONG = ("soak",)
 
 
 def names() -> list[str]:
     """Modules of this package that can be run; some only help others."""
-    found = [module.name for module in pkgutil.iter_modules(here) if module.name not in NO_BENCH]
+    found = [module.name for module in pkgutil.iter_modules(here) if module.name not in (*NO_BENCH, *LONG)]
     return [name for name in found if hasattr(importlib.import_module(f"tools.bench.{name}"), "run")]
 
 
