@@ -31,19 +31,14 @@ async def test_a_replica_of_each_service_joins_and_leaves_under_load(
             service: replicas.enter_context(Replica(faulty, service, tmp_path / f"{service}.log", instance_id="1"))
             for service in faulty.services
         }
-        url = joined["gateway"].url
-        async with asyncio.TaskGroup() as group, httpx.AsyncClient(base_url=url, timeout=30, trust_env=False) as other:
+        async with asyncio.TaskGroup() as group:
             for someone in (person, visitor):
                 group.create_task(keep_asking(someone, over, jobs))
-            await asyncio.gather(*(replica.ready() for replica in joined.values()))
-            visitor.http = other
-            await asyncio.gather(*(does_its_part(faulty, service, replica) for service, replica in joined.items()))
-
-            # As whoever spreads the requests does when a gateway is about to go.
-            visitor.http = person.http
-            await asyncio.gather(*(leaves(faulty, service, replica) for service, replica in joined.items()))
-
-            await asyncio.gather(*(alone_again(faulty, service) for service in faulty.services))
+            gateway = joined.pop("gateway")
+            await asyncio.gather(
+                gateway_comes_and_goes(faulty, gateway, visitor),
+                *(comes_and_goes(faulty, service, replica) for service, replica in joined.items()),
+            )
             over.set()
 
     for job_id in jobs:
@@ -58,18 +53,36 @@ async def keep_asking(person: Person, over: asyncio.Event, jobs: list[str]) -> N
         await person.until_job(jobs[-1])
 
 
-async def does_its_part(stack: Stack, service: str, replica: Replica) -> None:
-    """It handles events, and where there are tasks it works on them."""
+async def gateway_comes_and_goes(stack: Stack, replica: Replica, visitor: Person) -> None:
+    """The visitor uses it for as long as it is there."""
+    former = visitor.http
+    async with httpx.AsyncClient(base_url=replica.url, timeout=30, trust_env=False) as here:
+        visitor.http = here
+        await does_its_part("gateway", replica)
+        # As whoever spreads the requests does when a gateway is about to go.
+        visitor.http = former
+        await leaves(stack, "gateway", replica)
+
+
+async def comes_and_goes(stack: Stack, service: str, replica: Replica) -> None:
+    await does_its_part(service, replica)
+    await leaves(stack, service, replica)
+
+
+async def does_its_part(service: str, replica: Replica) -> None:
+    """It handles events; whether it works on tasks too, is seen when it leaves."""
+    await replica.ready()
     handled = partial(replica.count, "fenta_chassis_consumer_batch_messages_sum", service=service)
     await until(handled, seconds=240)
-    if service in SLOW:
-        await until(lambda: rows(stack, service, HELD), seconds=240)
     if service == "notifier":
         await until(partial(replica.count, "fenta_chassis_task_tries_total", outcome="done"), seconds=240)
 
 
 async def leaves(stack: Stack, service: str, replica: Replica) -> None:
-    """Told to stop with work in hand, it finishes that or gives it back, and ends well."""
+    """Told to stop with work in hand it finishes that or gives it back, and ends well.
+
+    Its partitions are with the one that stays once the session is over; nobody says before that it has gone.
+    """
     if service in SLOW:
         await until(lambda: rows(stack, service, HELD), seconds=240)
     held = {row["id"] for row in await rows(stack, service, HELD)}
@@ -78,10 +91,6 @@ async def leaves(stack: Stack, service: str, replica: Replica) -> None:
 
     assert await replica.ended() == 0, replica.log()[-3000:]
     assert held.isdisjoint(row["id"] for row in await rows(stack, service, HELD))
-
-
-async def alone_again(stack: Stack, service: str) -> None:
-    """Its partitions are with the one that stayed, once the session is over; nobody says before that it went."""
 
     async def moved() -> bool:
         found = await asyncio.to_thread(places, stack, service)
