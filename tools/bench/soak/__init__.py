@@ -1,6 +1,7 @@
 """The whole stack at half load for a good while: does it grow? `make soak`; SOAK_MINUTES says for how long.
 
 How many short jobs it can do is measured first; then half as many are asked for, evenly, whatever becomes of them.
+Nine of ten are pictures, one is a film of five seconds.
 """
 
 import asyncio
@@ -19,8 +20,8 @@ from tools.bench.soak.load import Customers
 from tools.bench.soak.sampling import Probe, Sample
 
 MINUTES = float(os.environ.get("SOAK_MINUTES") or 20)
-MEASURED_SECONDS = 60
-AT_ONCE = 4
+MEASURED_SECONDS = 90
+AT_ONCE = 8
 SAMPLE_SECONDS = 5.0
 # Whoever asks for more than a plan allows would wait for the plan, not for the machine.
 SETTINGS = {"DEFAULT_PLAN": "enterprise", "SIGN_INS_PER_MINUTE": "100000"}
@@ -49,7 +50,7 @@ async def _soak(stack: Stack) -> list[dict[str, Any]]:
     minutes = (samples[-1].seconds - samples[0].seconds) / 60
     return [
         result("soak.minutes", "minutes at half load, the first three of them to warm up", [minutes]),
-        result("soak.most", "short jobs a minute that it can do, four at once", [most * 60]),
+        result("soak.most", "short jobs a minute that it can do, eight at once", [most * 60]),
         result("soak.jobs", "short jobs completed at half of that", [customers.completed]),
         result("soak.failed", "jobs that did not complete", [len(customers.failed)], goal="<= 0"),
         *judged(samples, warm_up_seconds=WARM_UP_SECONDS),
