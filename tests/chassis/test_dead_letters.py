@@ -1,6 +1,7 @@
 """Dead letters: listed, shown whole, sent again as they were to the one that could not read them, or dropped."""
 
 import inspect
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -21,6 +22,7 @@ from fenta.contracts.ids import uuid7
 from tests.chassis.conftest import org_created
 from tests.conftest import until
 from tests.support.bus import Bus, sent
+from tests.support.command import fenta
 from tests.support.part import note, notes
 
 LETTERS = DeadLetters("billing")
@@ -69,6 +71,52 @@ async def test_a_letter_is_listed_shown_and_replayed_until_it_is_handled(
     added = (("replay_for", b"billing"), ("replay_of", str(listed["id"]).encode()))
     assert (first.value, first.key) == (second.value, second.key)
     assert dict(second.headers) == dict((*first.headers, *added))
+
+
+async def test_a_person_lists_shows_sends_again_and_drops_by_the_command(
+    bus: Bus, url: str, database: Database, relay: Relay, consume: Callable[..., Consumer]
+) -> None:
+    broken = True
+
+    async def handle(session: Session, message: Message[OrgCreated]) -> None:
+        if broken:
+            raise PermanentError("not yet")
+        await note(session, "handled", message.event.slug)
+
+    async def letters(count: int) -> dict[str, str]:
+        """Their ids by their reasons, once there are so many."""
+
+        async def enough() -> dict[str, str] | None:
+            found = {letter["reason"]: str(letter["id"]) for letter in await all_letters(database)}
+            return found if len(found) == count else None
+
+        return dict(await until(enough))
+
+    async def done() -> bool:
+        return await notes(database, "handled") == ["ada"]
+
+    async def command(*words: str) -> str:
+        status, output = await fenta("dead-letters", *words, DATABASE_URL=url)
+        assert status == 0, output
+        return output
+
+    await bus.send(sent(org_created("ada"), partition=0), sent(org_created("junk"), value=b"{", partition=0))
+    consume(on(OrgCreated, handle))
+    ids = await letters(2)
+
+    listed = await command("list")
+    assert ids["handler_failed"] in listed
+    assert ids["bad_value"] in listed
+    shown = json.loads(await command("show", ids["handler_failed"]))
+    assert (shown["value"]["slug"], shown["stack"][-1].split(": ")[1]) == ("ada", "not yet")
+
+    broken = False
+    await command("replay", "--reason", "handler_failed")
+    await until(done)
+    read = [dict(record.headers).get("replay_for") for record in await bus.read("org.created", 3)]
+    assert read.count(b"billing") == 1
+    await command("drop", ids["bad_value"], "--note", "never was an event")
+    assert await command("list", "--waiting") == "No dead letter is like that.\n"
 
 
 async def test_a_letter_that_is_not_there_is_not_replayed(database: Database) -> None:

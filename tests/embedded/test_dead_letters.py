@@ -8,19 +8,17 @@ from uuid import UUID, uuid4
 
 import pytest
 from aiokafka import ConsumerRecord
-from anyio.to_thread import run_sync
 from sqlalchemy import text
-from typer.testing import CliRunner
 
 from fenta.chassis.database import Database
 from fenta.chassis.dead_letters import DeadLetters
 from fenta.chassis.messages import Poison
 from fenta.contracts.topics import SERVICES
-from fenta.embedded.cli import app
 from fenta.embedded.home import Home
 from fenta.embedded.letters import NoDatabase, database_urls, find_letter, list_letters, replay_letters
 from fenta.embedded.postgres import EmbeddedPostgres
 from tests.conftest import service_url
+from tests.support.command import fenta, fenta_with_log
 
 DatabaseOf = Callable[[str], Awaitable[Database]]
 HEADERS = [("ce_id", b"0192"), ("ce_type", b"job.completed.v1"), ("odd", b"\xff")]
@@ -101,25 +99,12 @@ def test_without_a_stack_and_an_address_it_is_said_what_to_do(tmp_path: Path) ->
         database_urls(Home(tmp_path), None, None)
 
 
-async def fenta(*words: str) -> tuple[int, str]:
-    """Runs the command in a thread, since it starts a loop of its own."""
-    status, output, _ = await fenta_with_log(*words)
-    return status, output
-
-
-async def fenta_with_log(*words: str) -> tuple[int, str, list[dict[str, Any]]]:
-    """The same, and the lines that it logged."""
-    result = await run_sync(lambda: CliRunner().invoke(app, ["dead-letters", *words]))
-    log = [json.loads(line) for line in result.stderr.splitlines() if line.startswith("{")]
-    return result.exit_code, result.stdout, log
-
-
 async def test_the_commands_speak_of_letters(urls: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", urls["render"])
     missing = uuid4()
-    assert await fenta("list") == (0, "There are no dead letters.\n")
-    assert await fenta("replay", str(missing)) == (1, f"{missing} does not exist.\n")
-    assert "belongs to render" in (await fenta("list", "-s", "billing"))[1]
+    assert await fenta("dead-letters", "list") == (0, "There are no dead letters.\n")
+    assert await fenta("dead-letters", "replay", str(missing)) == (1, f"{missing} does not exist.\n")
+    assert "belongs to render" in (await fenta("dead-letters", "list", "-s", "billing"))[1]
 
 
 async def test_a_letter_is_shown_as_json_with_its_value_readable(
@@ -127,7 +112,7 @@ async def test_a_letter_is_shown_as_json_with_its_value_readable(
 ) -> None:
     letter_id = await store("render", 5)
     monkeypatch.setenv("DATABASE_URL", urls["render"])
-    letter = json.loads((await fenta("show", str(letter_id)))[1])
+    letter = json.loads((await fenta("dead-letters", "show", str(letter_id)))[1])
     assert letter["value"] == {"job_id": "job_1"}
     assert letter["headers"]["odd"] == {"base64": "/w=="}
     assert letter["stack"][-1] == "ValueError: not today"
@@ -140,14 +125,14 @@ async def test_letters_are_listed_by_service_reason_topic_and_age(
     letter_id = await store("render", 5)
     monkeypatch.setenv("DATABASE_URL", urls["render"])
 
-    assert str(letter_id) in (await fenta("list", "--service", "render"))[1]
-    assert str(letter_id) in (await fenta("list", "--reason", "bad_value", "--newer-than", "1h"))[1]
+    assert str(letter_id) in (await fenta("dead-letters", "list", "--service", "render"))[1]
+    assert str(letter_id) in (await fenta("dead-letters", "list", "--reason", "bad_value", "--newer-than", "1h"))[1]
     for other in (("--reason", "no_value"), ("--older-than", "1h"), ("--topic", "job.failed")):
-        assert await fenta("list", *other) == (0, "No dead letter is like that.\n")
+        assert await fenta("dead-letters", "list", *other) == (0, "No dead letter is like that.\n")
     database = await database_of("render")
     async with database.transaction() as session:
         await session.execute(text("UPDATE dead_letter SET created_at = now() - interval '3 hours'"))
-    assert str(letter_id) in (await fenta("list", "--older-than", "2h"))[1]
+    assert str(letter_id) in (await fenta("dead-letters", "list", "--older-than", "2h"))[1]
 
 
 async def test_letters_are_sent_again_by_filter_with_a_line_in_the_log_for_each(
@@ -156,7 +141,7 @@ async def test_letters_are_sent_again_by_filter_with_a_line_in_the_log_for_each(
     ids = {str(await store("render", offset)) for offset in range(3)}
     monkeypatch.setenv("DATABASE_URL", urls["render"])
 
-    status, output, log = await fenta_with_log("replay", "--reason", "bad_value")
+    status, output, log = await fenta_with_log("dead-letters", "replay", "--reason", "bad_value")
 
     assert status == 0
     assert {line.split()[0] for line in output.splitlines()} == ids
@@ -164,8 +149,8 @@ async def test_letters_are_sent_again_by_filter_with_a_line_in_the_log_for_each(
         ("dead_letter.replayed", letter_id, "render") for letter_id in ids
     }
     assert len(await outbox_of(await database_of("render"))) == 3
-    assert await fenta("replay", "--reason", "bad_value") == (1, "No dead letter is like that.\n")
-    assert (await fenta("replay", "--all", "--again"))[0] == 0
+    assert await fenta("dead-letters", "replay", "--reason", "bad_value") == (1, "No dead letter is like that.\n")
+    assert (await fenta("dead-letters", "replay", "--all", "--again"))[0] == 0
     assert len(await outbox_of(await database_of("render"))) == 6
 
 
@@ -175,18 +160,18 @@ async def test_a_letter_is_dropped_with_a_note_and_refused_from_then_on(
     letter_id = str(await store("render", 5))
     monkeypatch.setenv("DATABASE_URL", urls["render"])
 
-    status, output, log = await fenta_with_log("drop", letter_id, "--note", "sent by hand")
+    status, output, log = await fenta_with_log("dead-letters", "drop", letter_id, "--note", "sent by hand")
 
     assert (status, output) == (0, f"{letter_id} is dropped.\n")
     assert [(line["event"], line["letter_id"], line["note"]) for line in log] == [
         ("dead_letter.dropped", letter_id, "sent by hand")
     ]
-    assert "(dropped: sent by hand)" in (await fenta("list"))[1]
-    status, output = await fenta("replay", letter_id)
+    assert "(dropped: sent by hand)" in (await fenta("dead-letters", "list"))[1]
+    status, output = await fenta("dead-letters", "replay", letter_id)
     assert status == 1
     assert "was dropped at" in output
     assert "sent by hand" in output
-    assert await fenta("list", "--waiting") == (0, "No dead letter is like that.\n")
+    assert await fenta("dead-letters", "list", "--waiting") == (0, "No dead letter is like that.\n")
 
 
 @pytest.mark.parametrize(
@@ -208,7 +193,7 @@ async def test_nonsense_is_refused_with_a_sentence(
     urls: dict[str, str], monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], sentence: str
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", urls["render"])
-    status, output = await fenta(*words)
+    status, output = await fenta("dead-letters", *words)
     assert status == 1
     assert sentence in output
 
@@ -217,5 +202,5 @@ async def test_a_letter_without_an_id_or_a_note_is_a_wrong_call(
     urls: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", urls["render"])
-    assert (await fenta("replay", "not-an-id"))[0] == 2
-    assert (await fenta("drop", str(uuid4())))[0] == 2
+    assert (await fenta("dead-letters", "replay", "not-an-id"))[0] == 2
+    assert (await fenta("dead-letters", "drop", str(uuid4())))[0] == 2
