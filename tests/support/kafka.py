@@ -257,10 +257,18 @@ def jars() -> Path:
 
 def skip_without_java() -> None:
     """Ends the test that needs Kafka's jars where there are none, with the reason."""
+    if missing := _missing():
+        pytest.skip(f"No Apache Kafka here: {missing}")
+
+
+@cache
+def _missing() -> str | None:
+    """What is missing, looked for once."""
     try:
         jars()
     except KafkaUnavailable as missing:
-        pytest.skip(f"No Apache Kafka here: {missing}")
+        return str(missing)
+    return None
 
 
 def _fetch(home: Path) -> None:
