@@ -132,14 +132,14 @@ async def test_offsets_are_found_by_time(broker: Any) -> None:
         assert await consumer.end_offsets([partition]) == {partition: 5}
 
 
-async def test_a_group_of_one_to_four_shares_partitions_and_takes_over_when_one_leaves(broker: Any) -> None:
-    await create(broker, "shared", 4)
-    counts = {1: [4], 2: [2, 2], 3: [1, 1, 2], 4: [1, 1, 1, 1]}
+async def test_a_group_of_one_to_six_shares_partitions_and_takes_over_when_one_leaves(broker: Any) -> None:
+    await create(broker, "shared", 6)
+    counts = {1: [6], 2: [3, 3], 3: [2, 2, 2], 4: [1, 1, 2, 2], 5: [1, 1, 1, 1, 2], 6: [1, 1, 1, 1, 1, 1]}
     async with AsyncExitStack() as stack:
         members = []
-        for size in (1, 2, 3, 4):
+        for shares in counts.values():
             members.append(await stack.enter_async_context(consuming(broker, "shared", group_id="team")))
-            await assigned(*members, counts=counts[size])
+            await assigned(*members, counts=shares)
         while len(members) > 1:
             await members.pop().stop()
             await assigned(*members, counts=counts[len(members)])

@@ -143,6 +143,10 @@ class RealKafka:
             if node.process is not None:
                 end(node.process, grace_seconds=30)
 
+    def number_at(self, address: str) -> int:
+        """The number of the node with this address."""
+        return next(node.number for node in self.nodes if address == f"{HOST}:{node.port}")
+
     def pause(self, number: int) -> None:
         self.nodes[number - 1].send(signal.SIGSTOP)
 

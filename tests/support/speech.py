@@ -159,15 +159,36 @@ def _served(servers: str, topic: str, partition: int) -> str | None:
 @contextmanager
 def with_leader(servers: str, topic: str, partition: int = 0) -> Iterator[Connection]:
     """A connection to the node that has this partition."""
-    with speaking(_eventually(lambda: _leader(servers.split(",", maxsplit=1)[0], topic, partition))) as connection:
+    with speaking(leader_of(servers, topic, partition)) as connection:
         yield connection
+
+
+def leader_of(servers: str, topic: str, partition: int = 0) -> str:
+    """The address of the node that has this partition."""
+    return _eventually(lambda: _leader(servers.split(",", maxsplit=1)[0], topic, partition))
 
 
 @contextmanager
 def with_coordinator(servers: str, group: str) -> Iterator[Connection]:
     """A connection to the node that looks after this group, once there is one and it is ready."""
-    with speaking(_eventually(lambda: _coordinator(servers, group))) as connection:
+    with speaking(coordinator_of(servers, group)) as connection:
         yield connection
+
+
+def coordinator_of(servers: str, group: str) -> str:
+    """The address of the node that looks after this group."""
+    return _eventually(lambda: _coordinator(servers, group))
+
+
+def all_in_sync(servers: str, replicas: int) -> None:
+    """Returns when every partition of every topic has so many replicas in sync: the next node may go."""
+    _eventually(lambda: servers if _fewest_in_sync(servers.split(",", maxsplit=1)[0]) >= replicas else None, 120)
+
+
+def _fewest_in_sync(address: str) -> int:
+    with speaking(address) as connection:
+        answer = connection.ask(wire.METADATA, 1, {"topics": None})
+    return min(len(entry["in_sync"]) for topic in answer["topics"] for entry in topic["partitions"])
 
 
 def _coordinator(servers: str, group: str) -> str | None:
