@@ -21,13 +21,13 @@ from tests.render.media import SMALL, Shelf, bindings, timeline
 
 def children() -> list[psutil.Process]:
     """Workers and encoders of this process; other tests may have left a database running."""
-    family = psutil.Process().children(recursive=True)
-    return [child for child in family if child.status() != psutil.STATUS_ZOMBIE and _renders(child)]
+    return [child for child in psutil.Process().children(recursive=True) if _renders(child)]
 
 
 def _renders(process: psutil.Process) -> bool:
     try:
-        return "ffmpeg" in process.name() or "fenta.render.worker" in process.cmdline()
+        ours = "ffmpeg" in process.name() or "fenta.render.worker" in process.cmdline()
+        return ours and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
 
