@@ -5,22 +5,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from fenta.contracts.digest import canonical_json, digest_of
-from fenta.contracts.timeline import Timeline
+from fenta.contracts.timeline import Camera, Timeline
 from fenta.contracts.values import Contract, Item
-
-Camera = Literal[
-    "static",
-    "push_in",
-    "pull_out",
-    "pan_left",
-    "pan_right",
-    "tilt_up",
-    "tilt_down",
-    "drift",
-    "handheld",
-    "pulse",
-    "orbit",
-]
 
 
 def _positive_span(words: "list[Word]") -> "list[Word]":

@@ -13,6 +13,83 @@ Milliseconds = Annotated[int, Field(ge=0)]
 Unit = Annotated[float, Field(ge=0, le=1)]
 
 Resolution = Literal["540p", "720p", "1080p", "2160p"]
+# The same words that video models get.
+Camera = Literal[
+    "static",
+    "push_in",
+    "pull_out",
+    "pan_left",
+    "pan_right",
+    "tilt_up",
+    "tilt_down",
+    "drift",
+    "handheld",
+    "pulse",
+    "orbit",
+]
+EasingName = Literal[
+    "linear",
+    "ease_in_out",
+    "ease_in_sine",
+    "ease_out_sine",
+    "ease_in_out_sine",
+    "ease_in_quad",
+    "ease_out_quad",
+    "ease_in_out_quad",
+    "ease_in_cubic",
+    "ease_out_cubic",
+    "ease_in_out_cubic",
+]
+# By name, or the two inner points x1, y1, x2, y2 of a cubic Bezier curve, as in CSS.
+Easing = EasingName | tuple[Unit, Annotated[float, Field(ge=-2, le=3)], Unit, Annotated[float, Field(ge=-2, le=3)]]
+TransitionName = Literal[
+    "cut",
+    "fade",
+    "fade_white",
+    "dissolve",
+    "melt",
+    "wipe_left",
+    "wipe_right",
+    "wipe_up",
+    "wipe_down",
+    "diagonal",
+    "clock",
+    "blinds",
+    "circle_open",
+    "circle_close",
+    "slide_left",
+    "slide_right",
+    "slide_up",
+    "slide_down",
+    "push_left",
+    "push_right",
+    "push_up",
+    "push_down",
+    "zoom_in",
+    "zoom_out",
+    "blur",
+    "whip_left",
+    "whip_right",
+]
+Blend = Literal[
+    "normal",
+    "multiply",
+    "screen",
+    "overlay",
+    "add",
+    "subtract",
+    "darken",
+    "lighten",
+    "soft_light",
+    "hard_light",
+    "difference",
+    "exclusion",
+    "colour_dodge",
+    "colour_burn",
+    "colour",
+    "luminosity",
+]
+Property = Literal["x", "y", "scale", "rotation_degrees", "opacity", "corner_radius", "shadow"]
 
 
 class Canvas(Contract):
@@ -51,7 +128,7 @@ class AssetSource(Contract):
     kind: Literal["asset"] = "asset"
     asset_id: str
     sha256: str
-    media: Literal["image", "video", "audio"]
+    media: Literal["image", "video", "audio", "lut"]
     duration_ms: Milliseconds | None = None
 
 
@@ -63,26 +140,89 @@ class ColourSource(Contract):
 Source = Annotated[AssetSource | ColourSource, Field(discriminator="kind")]
 
 
+class Keyframe(Contract):
+    """A value at a moment of its clip; `easing` is the way from here to the next one."""
+
+    at_ms: Milliseconds
+    value: float
+    easing: Easing = "ease_in_out"
+
+
 class Motion(Contract):
-    """A camera move over a still picture: zoom and focus go from one state to the other over the clip.
+    """A camera move over a still picture, by name; `ken_burns` goes from one zoom and focus to another.
 
     Zoom 1.0 shows the largest area of the canvas' aspect; focus is where the view sits in the room that is left,
-    (0, 0) top left, (1, 1) bottom right.
+    (0, 0) top left, (1, 1) bottom right: what a named move goes towards or stays around. `strength` is how far it goes,
+    1 being the usual; `angle_degrees` is where a `drift` leads, 0 to the right, 90 down.
     """
 
-    kind: Literal["static", "ken_burns"] = "ken_burns"
+    kind: Literal[Camera, "ken_burns"] = "ken_burns"
     from_zoom: float = Field(default=1.0, ge=1, le=4, alias="from")
     to_zoom: float = Field(default=1.0, ge=1, le=4, alias="to")
     from_focus: tuple[Unit, Unit] = (0.5, 0.5)
     to_focus: tuple[Unit, Unit] = (0.5, 0.5)
-    easing: Literal["linear", "ease_in_out"] = "ease_in_out"
+    focus: tuple[Unit, Unit] = (0.5, 0.45)
+    strength: float = Field(default=1.0, ge=0, le=2)
+    angle_degrees: float = Field(default=45, ge=-360, le=360)
+    easing: Easing = "ease_in_out"
 
 
 class Transition(Contract):
-    """How a clip comes in; it borrows its time from the clip before."""
+    """How a clip comes in; it borrows its time from the clip before. Four words have a longer form that says more."""
 
-    kind: Literal["cut", "crossfade", "slide", "wipe", "zoom"] = "crossfade"
+    kind: Literal[TransitionName, "crossfade", "slide", "wipe", "zoom"] = "crossfade"
     duration_ms: Milliseconds = 300
+
+
+class ChromaKey(Contract):
+    """Makes a colour transparent; `tolerance` is how far from it, `softness` how wide the border, `spill` how much of
+    its shine on what remains is taken away."""
+
+    kind: Literal["chroma_key"] = "chroma_key"
+    colour: str = Field(default="#00B140", pattern=r"^#[0-9a-fA-F]{6}$")
+    tolerance: Unit = 0.35
+    softness: Unit = 0.15
+    spill: Unit = 1.0
+
+
+class Lut(Contract):
+    """Colours by a three-dimensional table: a `.cube` file."""
+
+    kind: Literal["lut"] = "lut"
+    source: AssetSource
+    strength: Unit = 1.0
+
+
+class Adjust(Contract):
+    """0 leaves brightness and contrast, 1 leaves saturation as it is."""
+
+    kind: Literal["adjust"] = "adjust"
+    brightness: float = Field(default=0, ge=-1, le=1)
+    contrast: float = Field(default=0, ge=-1, le=1)
+    saturation: float = Field(default=1, ge=0, le=3)
+
+
+class Blur(Contract):
+    """`radius` is a share of the picture's width."""
+
+    kind: Literal["blur"] = "blur"
+    radius: float = Field(default=0.01, ge=0, le=0.2)
+
+
+class Grain(Contract):
+    """Film grain; the same `seed` gives the same grain."""
+
+    kind: Literal["grain"] = "grain"
+    amount: Unit = 0.3
+    seed: int = Field(default=0, ge=0, lt=1 << 32)
+
+
+class Vignette(Contract):
+    kind: Literal["vignette"] = "vignette"
+    amount: Unit = 0.5
+
+
+Effect = Annotated[ChromaKey | Lut | Adjust | Blur | Grain | Vignette, Field(discriminator="kind")]
 
 
 class Framing(Contract):
@@ -93,6 +233,13 @@ class Framing(Contract):
 
 
 class VideoClip(Contract):
+    """A picture, film or colour. The first video track fills the canvas; clips of further ones lie over it.
+
+    `x` and `y` are the clip's middle in shares of the canvas, `scale` 1 its own size, `rotation_degrees` clockwise.
+    `corner_radius` 1 rounds the shorter side wholly. Each of them, `opacity` and `shadow` may have `keyframes` instead,
+    in rising order from the clip's start. `blend` is how a clip mixes with what lies below it.
+    """
+
     id: str
     scene: str | None = None
     start_ms: Milliseconds
@@ -105,6 +252,20 @@ class VideoClip(Contract):
     by_aspect: dict[str, Framing] = Field(default_factory=dict)
     motion: Motion = Motion(kind="static")
     transition: Transition | None = None
+    x: float = Field(default=0.5, ge=-2, le=3)
+    y: float = Field(default=0.5, ge=-2, le=3)
+    scale: float = Field(default=1.0, gt=0, le=8)
+    rotation_degrees: float = Field(default=0, ge=-3600, le=3600)
+    opacity: Unit = 1.0
+    corner_radius: Unit = 0.0
+    shadow: Unit = 0.0
+    fade_in_ms: Milliseconds = 0
+    fade_out_ms: Milliseconds = 0
+    blend: Blend = "normal"
+    effects: list[Effect] = Field(default_factory=list, max_length=8)
+    keyframes: dict[Property, Annotated[list[Keyframe], Field(min_length=1, max_length=200)]] = Field(
+        default_factory=dict
+    )
 
 
 class OverlayClip(Contract):

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from fenta.contracts.digest import digest_of
-from fenta.contracts.documents import Camera, Scene, Script, Storyboard
+from fenta.contracts.documents import Scene, Script, Storyboard
+from fenta.contracts.timeline import Camera
 from fenta.generation.engines.cleaning import cleaned
 from fenta.generation.engines.pictures.choosing import COMPOSITIONS, scores
 from fenta.generation.providers.products import Product
