@@ -3,6 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 from fenta.contracts.timeline import (
@@ -11,12 +12,15 @@ from fenta.contracts.timeline import (
     Canvas,
     CaptionClip,
     CaptionTrack,
+    Lut,
     OverlayClip,
     OverlayTrack,
     Timeline,
     VideoClip,
     VideoTrack,
 )
+from fenta.render.compose.curves import in_order
+from fenta.render.compose.placement import fills_the_canvas
 from fenta.render.errors import Fault
 
 LONGEST_MS = 600_000
@@ -28,17 +32,30 @@ MissingGlyphs = Callable[[Iterable[str]], str]
 
 @dataclass(frozen=True)
 class Shot:
-    """A clip in whole frames: it owns `[first, last)` and stays visible `tail` frames under the next transition."""
+    """A clip in whole frames: it owns `[first, last)` and stays visible `tail` frames under the next transition.
+
+    `over` is the number of its track: 0 for the one that fills the canvas, rising for those that lie over it.
+    """
 
     clip: VideoClip
     first: int
     last: int
-    tail: int
-    fade: int
+    tail: int = 0
+    fade: int = 0
+    over: int = 0
+
+    @property
+    def key(self) -> tuple[int, int]:
+        return self.over, self.first
 
     @property
     def length(self) -> int:
         return self.last + self.tail - self.first
+
+    @cached_property
+    def fills(self) -> bool:
+        """Whether nothing but this clip is seen while it lasts."""
+        return self.over == 0 and fills_the_canvas(self.clip)
 
     def position(self, frame: int) -> float:
         """How far the camera has moved, 0 to 1. A shot of one frame stands at its beginning."""
@@ -49,26 +66,35 @@ class Shot:
         """Whether two neighbouring frames should differ: a moving picture, or a still one under a moving camera."""
         source = self.clip.source
         filmed = isinstance(source, AssetSource) and source.media == "video"
-        return filmed or self.clip.motion.kind == "ken_burns"
+        return self.fills and (filmed or self.clip.motion.kind != "static")
 
 
 @dataclass(frozen=True)
 class View:
-    """What one frame shows: a shot, and while a transition lasts the next shot over it, `share` of the way in."""
+    """What one frame shows: a shot, while a transition lasts the next one `share` of the way in, and what lies over."""
 
     below: Shot
     above: Shot | None = None
     share: float = 1.0
+    over: tuple[Shot, ...] = ()
+
+    @property
+    def shots(self) -> list[Shot]:
+        return [shot for shot in (self.below, self.above, *self.over) if shot]
 
 
 @dataclass(frozen=True)
 class FramePlan:
-    """A timeline on one canvas, in absolute frame numbers, so that any cut of it shows the same frames."""
+    """A timeline on one canvas, in absolute frame numbers, so that any cut of it shows the same frames.
+
+    `over` has the shots of all further tracks, the lowest track first.
+    """
 
     timeline: Timeline
     canvas: Canvas
     frames: int
     shots: tuple[Shot, ...]
+    over: tuple[Shot, ...] = ()
 
     @property
     def fps(self) -> int:
@@ -78,13 +104,15 @@ class FramePlan:
         index = bisect_right([shot.first for shot in self.shots], frame) - 1
         shot = self.shots[index]
         inside = frame - shot.first
+        over = tuple(other for other in self.over if other.first <= frame < other.last)
         if index and inside < shot.fade:
-            return View(self.shots[index - 1], shot, (inside + 1) / (shot.fade + 1))
-        return View(shot)
+            return View(self.shots[index - 1], shot, (inside + 1) / (shot.fade + 1), over)
+        return View(shot, over=over)
 
     def expected_to_move(self, frame: int) -> bool:
         view = self.view(frame)
-        return view.above is not None or view.below.moves
+        # What lies over may hide all that moves.
+        return not view.over and (view.above is not None or view.below.moves)
 
     def segments(self) -> list[tuple[int, int]]:
         """Half-open frame ranges that are encoded apart; they follow from the timeline alone, not from the machine."""
@@ -93,15 +121,21 @@ class FramePlan:
 
 
 def frame_plan(timeline: Timeline, canvas: Canvas) -> FramePlan:
-    """Place every clip of the picture track on whole frames."""
-    clips = sorted(pictures(timeline), key=lambda clip: clip.start_ms)
+    """Place every clip of the picture tracks on whole frames."""
+    base, *upper = picture_tracks(timeline)
+    clips = sorted(base.clips, key=lambda clip: clip.start_ms)
     starts = [timeline.frame(clip.start_ms) for clip in clips]
     ends = [timeline.frame(clip.start_ms + clip.duration_ms) for clip in clips]
     lengths = [end - start for start, end in zip(starts, ends, strict=True)]
     fades = [_fade(timeline, clips, lengths, index) for index in range(len(clips))]
     tails = [*fades[1:], 0]
     shots = tuple(Shot(*parts) for parts in zip(clips, starts, ends, tails, fades, strict=True))
-    return FramePlan(timeline, canvas, timeline.frame(timeline.duration_ms), shots)
+    over = tuple(_over(timeline, clip, number) for number, track in enumerate(upper, start=1) for clip in track.clips)
+    return FramePlan(timeline, canvas, timeline.frame(timeline.duration_ms), shots, over)
+
+
+def _over(timeline: Timeline, clip: VideoClip, number: int) -> Shot:
+    return Shot(clip, timeline.frame(clip.start_ms), timeline.frame(clip.start_ms + clip.duration_ms), over=number)
 
 
 def _fade(timeline: Timeline, clips: Sequence[VideoClip], lengths: Sequence[int], index: int) -> int:
@@ -134,8 +168,13 @@ def grid_ms(fps: int) -> int:
     return next(step for step in range(10, 1001, 10) if step * fps % 1000 == 0)
 
 
+def picture_tracks(timeline: Timeline) -> list[VideoTrack]:
+    """The first fills the canvas, each further one lies over those before it."""
+    return [track for track in timeline.tracks if isinstance(track, VideoTrack)]
+
+
 def pictures(timeline: Timeline) -> list[VideoClip]:
-    return [clip for track in timeline.tracks if isinstance(track, VideoTrack) for clip in track.clips]
+    return [clip for track in picture_tracks(timeline) for clip in track.clips]
 
 
 def overlays(timeline: Timeline) -> list[OverlayClip]:
@@ -160,8 +199,9 @@ def burned(timeline: Timeline) -> list[CaptionClip]:
 def source_hashes(timeline: Timeline) -> set[str]:
     """The SHA-256 of every file that the render reads."""
     seen = [clip.source for clip in pictures(timeline)]
+    looks = [effect.source for clip in pictures(timeline) for effect in clip.effects if isinstance(effect, Lut)]
     heard = [clip.source for track in sounds(timeline) for clip in track.clips]
-    return {source.sha256 for source in [*seen, *heard] if isinstance(source, AssetSource)}
+    return {source.sha256 for source in [*seen, *looks, *heard] if isinstance(source, AssetSource)}
 
 
 def label(canvas: Canvas) -> str:
@@ -175,6 +215,8 @@ def faults(timeline: Timeline, canvases: Sequence[Canvas], missing_glyphs: Missi
         *_canvas_faults(canvases),
         *_length_faults(timeline),
         *_picture_faults(timeline),
+        *_over_faults(timeline),
+        *_look_faults(timeline),
         *_source_faults(timeline),
         *_text_faults(timeline, missing_glyphs),
     ]
@@ -202,7 +244,8 @@ def _length_faults(timeline: Timeline) -> Iterator[Fault]:
 
 
 def _picture_faults(timeline: Timeline) -> Iterator[Fault]:
-    clips = sorted(pictures(timeline), key=lambda clip: clip.start_ms)
+    tracks = picture_tracks(timeline)
+    clips = sorted(tracks[0].clips if tracks else [], key=lambda clip: clip.start_ms)
     if not clips:
         yield Fault("slot_empty", "The film has no pictures.")
         return
@@ -216,6 +259,30 @@ def _picture_faults(timeline: Timeline) -> Iterator[Fault]:
             yield Fault("gap", f"Nothing is seen between clip {before.id} and clip {after.id}.")
     if timeline.frame(clips[-1].start_ms + clips[-1].duration_ms) < timeline.frame(timeline.duration_ms):
         yield Fault("gap", f"Nothing is seen after clip {clips[-1].id}.")
+
+
+def _over_faults(timeline: Timeline) -> Iterator[Fault]:
+    for track in picture_tracks(timeline)[1:]:
+        clips = sorted(track.clips, key=lambda clip: clip.start_ms)
+        for before, after in pairwise(clips):
+            if before.start_ms + before.duration_ms > after.start_ms:
+                yield Fault("overlap", f"Clip {after.id} starts before clip {before.id} has ended.")
+        for clip in clips:
+            if clip.transition and clip.transition.kind != "cut":
+                message = f"Clip {clip.id} lies over others and has no clip before it to come from; let it fade in."
+                yield Fault("transition_above", message)
+
+
+def _look_faults(timeline: Timeline) -> Iterator[Fault]:
+    below = {clip.id for track in picture_tracks(timeline)[:1] for clip in track.clips}
+    for clip in pictures(timeline):
+        for name, keyframes in clip.keyframes.items():
+            if not in_order(keyframes):
+                yield Fault("keyframes_unordered", f"The keyframes of {name} of clip {clip.id} do not rise in time.")
+        if clip.id in below and clip.blend != "normal":
+            yield Fault("blend_below", f"Clip {clip.id} is to mix by {clip.blend}, but nothing lies below it.")
+        if any(isinstance(effect, Lut) and effect.source.media != "lut" for effect in clip.effects):
+            yield Fault("lut_missing", f"The colour table of clip {clip.id} is no asset of the kind lut.")
 
 
 def _source_faults(timeline: Timeline) -> Iterator[Fault]:

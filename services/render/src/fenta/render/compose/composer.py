@@ -1,6 +1,6 @@
 """Composes any range of a film's frames; what a frame shows follows from its absolute number alone."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,13 +9,20 @@ import numpy as np
 
 from fenta.contracts.timeline import Canvas
 from fenta.render.compose import transitions
+from fenta.render.compose.colour import to_yuv
 from fenta.render.compose.frame import Frame
 from fenta.render.compose.layers import Layer, open_layer
+from fenta.render.compose.laying import lay
+from fenta.render.compose.pictures import BACKGROUND
+from fenta.render.compose.placement import placement
 from fenta.render.compose.shading import Shading
 from fenta.render.timeline import FramePlan, Shot, View
 
 # One worker per core is the parallelism; OpenCV's own threads would only get in the way of the others.
 cv2.setNumThreads(1)
+
+# What is seen where a picture of the first track leaves room.
+GROUND = tuple(int(plane.item()) for plane in to_yuv(np.array([[BACKGROUND]], np.uint8)))
 
 
 @dataclass
@@ -27,12 +34,13 @@ class Statistics:
 
 
 class Composer:
-    """Draws frames in rising order. Holds the pictures of the shots in view, at most two, and no others."""
+    """Draws frames in rising order. Holds the pictures of the shots in view, and no others."""
 
     def __init__(self, plan: FramePlan, sources: Mapping[str, Path], folder: Path) -> None:
         self._plan, self._sources, self._folder = plan, sources, folder
         self._shading = Shading(plan)
-        self._layers: dict[int, Layer] = {}
+        self._layers: dict[tuple[int, int], Layer] = {}
+        self._contents: dict[tuple[int, int], Frame] = {}
         self._out, self._below, self._above = (Frame(plan.canvas.width, plan.canvas.height) for _ in range(3))
         self.statistics = Statistics()
 
@@ -53,19 +61,36 @@ class Composer:
 
     def _compose(self, number: int) -> None:
         view = self._plan.view(number)
-        self._keep([shot.first for shot in (view.below, view.above) if shot])
+        self._keep([shot.key for shot in view.shots])
         if view.above is None:
-            self._layer(view.below, number).draw(number, self._out, closer=1.0)
+            self._draw(view.below, number, self._out)
         else:
             self._mix(view, view.above, number)
+        for shot in view.over:
+            self._lay(shot, number, self._out)
         self._shading.apply(number, self._out, self._brightness(view, number))
 
     def _mix(self, view: View, above: Shot, number: int) -> None:
         kind = above.clip.transition.kind if above.clip.transition else "cut"
         closer_below, closer_above = transitions.closeness(kind, view.share)
-        self._layer(view.below, number).draw(number, self._below, closer=closer_below)
-        self._layer(above, number).draw(number, self._above, closer=closer_above)
+        self._draw(view.below, number, self._below, closer_below)
+        self._draw(above, number, self._above, closer_above)
         transitions.mix(kind, self._below, self._above, view.share, self._out)
+
+    def _draw(self, shot: Shot, number: int, frame: Frame, closer: float = 1.0) -> None:
+        """A shot of the first track. One that fills the canvas is drawn where it will be seen, with no detour."""
+        if shot.fills:
+            self._layer(shot, number).draw(number, frame, closer=closer)
+        else:
+            frame.fill(*GROUND)
+            self._lay(shot, number, frame, closer)
+
+    def _lay(self, shot: Shot, number: int, frame: Frame, closer: float = 1.0) -> None:
+        layer = self._layer(shot, number)
+        content = self._contents.setdefault(shot.key, Frame(*layer.size))
+        layer.draw(number, content, closer=closer)
+        now_ms = (number - shot.first) * 1000 / self._plan.fps
+        lay(content, placement(shot.clip, now_ms), shot.clip.blend, frame)
 
     def _brightness(self, view: View, number: int) -> float:
         below = self._layer(view.below, number).brightness
@@ -74,13 +99,14 @@ class Composer:
         return below + (self._layer(view.above, number).brightness - below) * view.share
 
     def _layer(self, shot: Shot, number: int) -> Layer:
-        if shot.first not in self._layers:
-            self._layers[shot.first] = open_layer(self._plan, shot, self._sources, number, self._folder)
-        return self._layers[shot.first]
+        if shot.key not in self._layers:
+            self._layers[shot.key] = open_layer(self._plan, shot, self._sources, number, self._folder)
+        return self._layers[shot.key]
 
-    def _keep(self, visible: list[int] | tuple[()]) -> None:
+    def _keep(self, visible: Collection[tuple[int, int]]) -> None:
         for key in self._layers.keys() - set(visible):
             self._layers.pop(key).close()
+            self._contents.pop(key, None)
 
     def _observe(self, before: np.ndarray | None) -> np.ndarray:
         sample = self._out.sample()

@@ -1,16 +1,18 @@
 """What a shot is made of: a still picture under the camera, a clip that is decoded as it is needed, a colour."""
 
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from io import BufferedReader
 from pathlib import Path
 from typing import IO, Protocol, cast
 
+import cv2
 import numpy as np
 
-from fenta.contracts.timeline import Canvas, ColourSource, VideoClip
+from fenta.contracts.timeline import Canvas, ColourSource, Effect, VideoClip
 from fenta.render import programs
-from fenta.render.compose import camera, pictures
+from fenta.render.compose import camera, effects, pictures
+from fenta.render.compose.colour import yuv_of
 from fenta.render.compose.frame import Frame
 from fenta.render.errors import RenderRefused
 from fenta.render.timeline import FramePlan, Shot
@@ -20,9 +22,10 @@ USUAL_BRIGHTNESS = 100.0
 
 
 class Layer(Protocol):
-    """Draws the frames of one shot, in rising order."""
+    """Draws the frames of one shot, in rising order. `size` is its own on the canvas, wherever it will lie."""
 
     brightness: float
+    size: tuple[int, int]
 
     def draw(self, frame_number: int, frame: Frame, *, closer: float) -> None: ...
 
@@ -30,27 +33,74 @@ class Layer(Protocol):
 
 
 def open_layer(plan: FramePlan, shot: Shot, sources: Mapping[str, Path], frame_number: int, folder: Path) -> Layer:
-    """A layer whose first frame will be `frame_number`."""
-    source = shot.clip.source
+    """A layer whose first frame will be `frame_number`, with the clip's effects."""
+    source, given = shot.clip.source, shot.clip.effects
     if isinstance(source, ColourSource):
-        return Colour(source.colour)
+        return _with_effects(Colour(source.colour, plan.canvas), shot, given, sources)
     path = sources[source.sha256]
     if source.media == "image":
-        return Still(path, shot, plan.canvas)
-    return Clip(path, shot, plan, frame_number, folder)
+        still = Still(path, shot, plan)
+        return _with_effects(still, shot, still.bake(given, sources), sources)
+    return _with_effects(Clip(path, shot, plan, frame_number, folder), shot, given, sources)
+
+
+def _with_effects(layer: Layer, shot: Shot, given: Sequence[Effect], sources: Mapping[str, Path]) -> Layer:
+    prepared = [effects.prepare(effect, sources) for effect in given]
+    return Changed(layer, shot, prepared) if prepared else layer
+
+
+class Changed:
+    """A layer whose frames go through effects."""
+
+    def __init__(self, layer: Layer, shot: Shot, prepared: Sequence[effects.Apply]) -> None:
+        self._layer, self._shot, self._prepared = layer, shot, prepared
+        self.brightness, self.size = layer.brightness, layer.size
+
+    def draw(self, frame_number: int, frame: Frame, *, closer: float) -> None:
+        self._layer.draw(frame_number, frame, closer=closer)
+        for apply in self._prepared:
+            apply(frame, frame_number - self._shot.first)
+
+    def close(self) -> None:
+        self._layer.close()
 
 
 class Still:
     """A picture under a moving camera."""
 
-    def __init__(self, path: Path, shot: Shot, canvas: Canvas) -> None:
-        self._shot = shot
-        self._planes = pictures.load(path, shot.clip, canvas)
+    def __init__(self, path: Path, shot: Shot, plan: FramePlan) -> None:
+        self._shot, self._fps, self.size = shot, plan.fps, (plan.canvas.width, plan.canvas.height)
+        if shot.over:
+            self._planes, self.size = pictures.load_above(path, shot.clip, plan.canvas)
+        else:
+            self._planes = pictures.load(path, shot.clip, plan.canvas)
         self.brightness = self._planes.brightness
+        self._held: Frame | None = None
+
+    def bake(self, given: Sequence[Effect], sources: Mapping[str, Path]) -> list[Effect]:
+        """Apply to the picture itself what is the same in every frame, and return what is left to do in each."""
+        first_left = next((at for at, effect in enumerate(given) if effect.kind in effects.OF_THE_SCREEN), len(given))
+        for effect in given[:first_left]:
+            effects.prepare(effect, sources)(self._planes, 0)
+        self.brightness = self._planes.seen_brightness() if first_left else self.brightness
+        return list(given[first_left:])
 
     def draw(self, frame_number: int, frame: Frame, *, closer: float) -> None:
-        position = self._shot.position(frame_number)
-        camera.draw(self._planes, self._shot.clip.motion, position, frame, closer=closer)
+        if closer == 1 and self._shot.clip.motion.kind == "static":
+            self._hold(frame)
+        else:
+            self._shoot(frame_number, frame, closer)
+
+    def _shoot(self, frame_number: int, frame: Frame, closer: float) -> None:
+        position, seconds = self._shot.position(frame_number), (frame_number - self._shot.first) / self._fps
+        camera.draw(self._planes, self._shot.clip.motion, position, frame, seconds=seconds, closer=closer)
+
+    def _hold(self, frame: Frame) -> None:
+        """A camera that stands sees the same in every frame."""
+        if self._held is None:
+            self._held = Frame(*self.size)
+            self._shoot(self._shot.first, self._held, 1.0)
+        frame.copy_from(self._held)
 
     def close(self) -> None:
         pass
@@ -59,14 +109,13 @@ class Still:
 class Colour:
     """A field of one colour."""
 
-    def __init__(self, hexadecimal: str) -> None:
-        red, green, blue = (int(hexadecimal[at : at + 2], 16) for at in (1, 3, 5))
-        planes = pictures.to_yuv(np.array([[[blue, green, red]]], np.uint8))
-        self._values = [int(plane.item()) for plane in planes]
+    def __init__(self, hexadecimal: str, canvas: Canvas) -> None:
+        self._values, self.size = yuv_of(hexadecimal), (canvas.width, canvas.height)
         self.brightness = float(self._values[0])
 
     def draw(self, frame_number: int, frame: Frame, *, closer: float) -> None:
         frame.fill(*self._values)
+        frame.alpha = None
 
     def close(self) -> None:
         pass
@@ -78,8 +127,8 @@ class Clip:
     brightness = USUAL_BRIGHTNESS
 
     def __init__(self, path: Path, shot: Shot, plan: FramePlan, frame_number: int, folder: Path) -> None:
-        self._clip_id = shot.clip.id
-        self._errors: IO[bytes] = (folder / f"decode-{shot.first}-{frame_number}.log").open("w+b")
+        self._clip_id, self.size = shot.clip.id, (plan.canvas.width, plan.canvas.height)
+        self._errors: IO[bytes] = (folder / f"decode-{shot.over}-{shot.first}-{frame_number}.log").open("w+b")
         arguments = decoder_arguments(path, shot, plan, frame_number)
         self._child = programs.start(arguments, folder=folder, stdout=subprocess.PIPE, stderr=self._errors)
         self._held: Frame | None = None
@@ -93,6 +142,9 @@ class Clip:
             raise RenderRefused("source_invalid", f"The film of clip {self._clip_id} cannot be read.")
         else:
             frame.data[:] = self._held.data
+        frame.alpha = None
+        if closer != 1:
+            _approach(frame, closer)
 
     def close(self) -> None:
         self._child.kill()
@@ -116,10 +168,27 @@ def decoder_arguments(path: Path, shot: Shot, plan: FramePlan, frame_number: int
     return [*decode, "-vf", filters, "-f", "rawvideo", "-"]
 
 
+def _approach(frame: Frame, closer: float) -> None:
+    """Zoom in on the middle of a frame, or out of it; beyond its edge it goes on as in a mirror."""
+    for plane in frame.planes():
+        height, width = plane.shape
+        x, y = ((size - 1) / 2 * (1 - 1 / closer) for size in (width, height))
+        matrix = np.array([[1 / closer, 0, x], [0, 1 / closer, y]])
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        plane[:] = cv2.warpAffine(plane, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_REFLECT_101)
+
+
 def _fit(clip: VideoClip, canvas: Canvas) -> str:
-    size = f"{canvas.width}:{canvas.height}"
-    matrix = "out_color_matrix=bt709:out_range=tv"
-    if clip.fit == "cover":
-        x, y = clip.focus
+    size, matrix = f"{canvas.width}:{canvas.height}", "out_color_matrix=bt709:out_range=tv"
+    fit, (x, y) = pictures.framing(clip, canvas)
+    inside = f"scale={size}:force_original_aspect_ratio=decrease:{matrix}"
+    if fit == "cover":
         return f"scale={size}:force_original_aspect_ratio=increase:{matrix},crop={size}:(iw-ow)*{x}:(ih-oh)*{y}"
-    return f"scale={size}:force_original_aspect_ratio=decrease:{matrix},pad={size}:(ow-iw)/2:(oh-ih)/2"
+    if fit == "contain":
+        return f"{inside},pad={size}:(ow-iw)/2:(oh-ih)/2"
+    # The film's own blur behind it, made from a small copy and darkened: it looks the same and costs little.
+    small = f"scale=90:160:force_original_aspect_ratio=increase:{matrix},crop=90:160,gblur=sigma=5"
+    dark = "lutyuv=y=16+(val-16)*0.6:u=128+(val-128)*0.6:v=128+(val-128)*0.6"
+    behind = f"{small},format=yuv420p,{dark},scale={size}:flags=bicubic"
+    film = f"[a]{inside},format=yuv420p[film]"
+    return f"split[a][b];[b]{behind}[behind];{film};[behind][film]overlay=(W-w)/2:(H-h)/2:format=yuv420"

@@ -1,6 +1,7 @@
 """Still pictures: decoded once, fitted to the canvas, kept as planes of twice its size."""
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,59 +16,80 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fenta.render.compose.frame import Plane
+from fenta.render.compose.colour import Bgr, to_yuv
+from fenta.render.compose.frame import Plane, as_plane
 
 OVERSIZE = 2
 # Wider or taller sources are cut to this much more than the canvas shows, or a pan would race across them.
 ROOM = 1.35
 BACKGROUND = (18, 14, 12)
 
-_K, _C = 219 / 255, 224 / 255
-# BGR to BT.709 of limited range.
-_TO_YUV = np.array(
-    [
-        [0.0722 * _K, 0.7152 * _K, 0.2126 * _K, 16],
-        [0.5 * _C, -0.7152 / 1.8556 * _C, -0.2126 / 1.8556 * _C, 128],
-        [-0.0722 / 1.5748 * _C, -0.7152 / 1.5748 * _C, 0.5 * _C, 128],
-    ]
-)
 
-Bgr = NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
+@dataclass
 class Planes:
-    """A picture ready for the camera: luma of `OVERSIZE` times the canvas or a little more, chroma of half that."""
+    """A picture ready for the camera: luma of `OVERSIZE` times the canvas or a little more, chroma of half that.
+
+    `alpha`, as large as the luma, is there where a picture lets something shine through that is below it.
+    """
 
     y: Plane
     u: Plane
     v: Plane
+    alpha: Plane | None
     brightness: float
+
+    def all(self) -> Iterator[Plane]:
+        yield from (self.y, self.u, self.v)
+        if self.alpha is not None:
+            yield self.alpha
+
+    def seen_brightness(self) -> float:
+        """The mean luma."""
+        return float(self.y[::16, ::16].mean())
 
 
 def load(path: Path, clip: VideoClip, canvas: Canvas) -> Planes:
-    """Raises RenderRefused `source_invalid` when the file is not a picture."""
-    picture = _read(path, clip.id)
-    framing = clip.by_aspect.get(canvas.aspect)
-    fit = (framing and framing.fit) or clip.fit
-    focus = (framing and framing.focus) or clip.focus
+    """A picture that fills the canvas. Raises RenderRefused `source_invalid` when the file is none."""
+    colours, alpha = _read(path, clip.id)
+    picture = colours if alpha is None else _on_background(colours, alpha)
+    fit, focus = framing(clip, canvas)
     if fit == "cover":
         return _planes(_trimmed(picture, canvas, focus), canvas)
     return _planes(_inside(picture, canvas, blurred=fit == "blur"), canvas)
 
 
-def to_yuv(picture: Bgr) -> tuple[Plane, Plane, Plane]:
-    """Full-size planes."""
-    y, u, v = cv2.split(cv2.transform(picture, _TO_YUV))
-    return _bytes(y), _bytes(u), _bytes(v)
+def load_above(path: Path, clip: VideoClip, canvas: Canvas) -> tuple[Planes, tuple[int, int]]:
+    """A picture to lie over others, and its size on the canvas: what is clear in it stays clear.
+
+    With `contain` it has its own shape, with no bars around it. Raises RenderRefused `source_invalid`.
+    """
+    colours, alpha = _read(path, clip.id)
+    fit, focus = framing(clip, canvas)
+    if fit == "blur":
+        return load(path, clip, canvas), (canvas.width, canvas.height)
+    if fit == "contain":
+        canvas = own_shape(colours.shape[1], colours.shape[0], canvas)
+    if alpha is None:
+        return _planes(_trimmed(colours, canvas, focus), canvas), (canvas.width, canvas.height)
+    planes = _planes(_trimmed(_bled(colours, alpha), canvas, focus), canvas)
+    planes.alpha = _resized(_trimmed(alpha, canvas, focus), (planes.y.shape[1], planes.y.shape[0]))
+    return planes, (canvas.width, canvas.height)
 
 
-def _bytes(array: Any) -> Plane:
-    plane: Plane = array
-    return plane
+def framing(clip: VideoClip, canvas: Canvas) -> tuple[str, tuple[float, float]]:
+    """Fit and focus on this canvas."""
+    other = clip.by_aspect.get(canvas.aspect)
+    return (other and other.fit) or clip.fit, (other and other.focus) or clip.focus
 
 
-def _read(path: Path, clip_id: str) -> Bgr:
+def own_shape(width: int, height: int, canvas: Canvas) -> Canvas:
+    """The largest place on the canvas of the shape of a picture."""
+    scale = min(canvas.width / width, canvas.height / height)
+    return canvas.model_copy(update={"width": _even(width * scale), "height": _even(height * scale)})
+
+
+def _read(path: Path, clip_id: str) -> tuple[Bgr, Plane | None]:
+    """The picture, and how much of it covers what is below, where it says that."""
     try:
         decoded: Any = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
         layered: Any = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED) if _may_be_clear(path) else None
@@ -77,7 +99,9 @@ def _read(path: Path, clip_id: str) -> Bgr:
         raise RenderRefused(
             "source_invalid", f"The picture of clip {clip_id} cannot be read.", "Replace the picture and try again."
         )
-    return _on_background(layered) if layered is not None and _has_alpha(layered) else _bytes(decoded)
+    if layered is None or not _has_alpha(layered):
+        return as_plane(decoded), None
+    return np.ascontiguousarray(layered[:, :, :3]), np.ascontiguousarray(layered[:, :, 3])
 
 
 def _may_be_clear(path: Path) -> bool:
@@ -90,13 +114,20 @@ def _has_alpha(picture: Any) -> bool:
     return bool(picture.ndim == 3 and picture.shape[2] == 4 and picture.dtype == np.uint8)
 
 
-def _on_background(picture: Any) -> Bgr:
-    alpha = picture[:, :, 3:].astype(np.float32) / 255
-    mixed: Bgr = (picture[:, :, :3] * alpha + np.array(BACKGROUND) * (1 - alpha)).round().astype(np.uint8)
+def _on_background(colours: Bgr, alpha: Plane) -> Bgr:
+    cover = alpha[:, :, None].astype(np.float32) / 255
+    mixed: Bgr = (colours * cover + np.array(BACKGROUND) * (1 - cover)).round().astype(np.uint8)
     return mixed
 
 
-def _trimmed(picture: Bgr, canvas: Canvas, focus: tuple[float, float]) -> Bgr:
+def _bled(colours: Bgr, alpha: Plane) -> Bgr:
+    """What is clear takes the colour of what is near: whatever a file has there would show as a fringe."""
+    cover = alpha[:, :, None].astype(np.float32) / 255
+    near = cv2.blur(colours * cover, (9, 9)) / np.maximum(cv2.blur(cover, (9, 9))[:, :, None], 1e-3)
+    return np.where(alpha[:, :, None] > 0, colours, near.astype(np.uint8))
+
+
+def _trimmed(picture: NDArray[np.uint8], canvas: Canvas, focus: tuple[float, float]) -> NDArray[np.uint8]:
     height, width = picture.shape[:2]
     widest = min(width, int(height * canvas.width / canvas.height * ROOM))
     tallest = min(height, int(width * canvas.height / canvas.width * ROOM))
@@ -114,7 +145,7 @@ def _inside(picture: Bgr, canvas: Canvas, *, blurred: bool) -> Bgr:
     w, h = max(2, round(picture.shape[1] * scale)), max(2, round(picture.shape[0] * scale))
     left, top = (width - w) // 2, (height - h) // 2
     ground[top : top + h, left : left + w] = cv2.resize(picture, (w, h), interpolation=_kernel(scale))
-    return _bytes(ground)
+    return as_plane(ground)
 
 
 def _blurred(picture: Bgr, canvas: Canvas, width: int, height: int) -> Bgr:
@@ -122,7 +153,7 @@ def _blurred(picture: Bgr, canvas: Canvas, width: int, height: int) -> Bgr:
     small = cv2.resize(_trimmed(picture, canvas, (0.5, 0.5)), (90, 160), interpolation=cv2.INTER_AREA)
     soft = cv2.GaussianBlur(small, (0, 0), 5) * 0.6
     large: Any = cv2.resize(soft.astype(np.uint8), (width, height), interpolation=cv2.INTER_CUBIC)
-    return _bytes(large)
+    return as_plane(large)
 
 
 def _kernel(scale: float) -> int:
@@ -136,13 +167,14 @@ def _planes(picture: Bgr, canvas: Canvas) -> Planes:
     # Planes are scaled after the conversion: chroma then has a quarter of the pixels to scale.
     y, u, v = to_yuv(picture)
     half = (size[0] // 2, size[1] // 2)
-    luma = _resized(y, size)
-    return Planes(luma, _resized(u, half), _resized(v, half), float(luma[::16, ::16].mean()))
+    planes = Planes(_resized(y, size), _resized(u, half), _resized(v, half), None, 0.0)
+    planes.brightness = planes.seen_brightness()
+    return planes
 
 
 def _resized(plane: Plane, size: tuple[int, int]) -> Plane:
     scale = size[0] / plane.shape[1]
-    return _bytes(cv2.resize(plane, size, interpolation=_kernel(scale))) if scale != 1 else plane.copy()
+    return as_plane(cv2.resize(plane, size, interpolation=_kernel(scale))) if scale != 1 else plane.copy()
 
 
 def _even(value: float) -> int:

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from functools import lru_cache
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from fenta.contracts.timeline import Canvas, OverlayClip
+from fenta.render.compose.effects import dim, shade
 from fenta.render.compose.frame import BLACK, NEUTRAL, Frame, Plane
 from fenta.render.places import place_of
 from fenta.render.timeline import FramePlan, burned, overlays
@@ -44,9 +44,7 @@ class Shading:
         if depths:
             maps = _maps(depths, self._plan.canvas)
             for plane, (top, gain, offset) in zip(frame.planes(), maps, strict=True):
-                rows = plane[top : top + len(gain)]
-                cv2.multiply(rows, gain, dst=rows, scale=1 / 255)
-                cv2.add(rows, offset, dst=rows)
+                dim(plane[top : top + len(gain)], gain, offset)
 
     def depths(self, frame_number: int, brightness: float) -> Depths:
         """A dark picture is darkened less: text stands out on it as it is, and nobody wants to look at black."""
@@ -100,7 +98,6 @@ def _bump(y: NDArray[np.float64], centre: float, reach: float) -> NDArray[np.flo
 def _map(gain: NDArray[np.float64], width: int, rest: int) -> tuple[int, Plane, Plane]:
     shaded = np.flatnonzero(gain < 1)
     top, bottom = int(shaded[0]), int(shaded[-1]) + 1
-    factor = np.round(gain[top:bottom] * 255)
-    offset = np.round(rest * (255 - factor) / 255)
+    factor, offset = shade(gain[top:bottom, None], rest)
     columns = np.ones((1, width), np.uint8)
-    return top, factor.astype(np.uint8)[:, None] * columns, offset.astype(np.uint8)[:, None] * columns
+    return top, factor * columns, offset * columns
