@@ -110,6 +110,23 @@ async def test_one_job_makes_a_film_for_every_aspect(person: Person) -> None:
     assert captured["render_seconds"] >= 2 * int(library[0]["duration_seconds"])
 
 
+async def test_what_was_rendered_and_paid_for_is_not_made_again(person: Person) -> None:
+    script = {"title": "Two facts", "segments": [{"content": "Octopuses have three hearts."}]}
+    order = {"script": script, "settings": {"image": {"width": 432, "height": 768}}, "reuse": "none"}
+    order["output"] = {"resolution": "540p"}
+    bills, films = [], []
+    for _ in range(2):
+        answer = await person.post("/jobs", order)
+        job = await person.until_job(answer.json()["id"])
+        assert job["status"] == "completed", job["error"]
+        bills.append(await books_are_closed(person, job["id"]))
+        films += [line["sha256"] for line in job["outputs"] if line["name"] == "video"]
+
+    assert films[0] == films[1]
+    assert bills[0]["render_seconds"] > 0
+    assert "render_seconds" not in bills[1]
+
+
 async def test_a_graph_of_ones_own_makes_a_picture(person: Person) -> None:
     graph = {
         "nodes": [

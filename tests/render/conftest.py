@@ -82,6 +82,7 @@ async def parts(
     told: list[StepProgressed] = []
     async with open_storage(object_store, service="render") as storage:
         renders = RenderService(
+            cache_bytes=1 << 30,
             database=database,
             storage=storage,
             engine=engine,

@@ -5,7 +5,7 @@ import hashlib
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +43,11 @@ class TheEngine:
         self.begun = asyncio.Event()
         self.interrupted = 0
         self.canvases: Sequence[Canvas] = ()
+        # Keys of the parts of its films; what the cache has of them is taken from there.
+        self.segments: tuple[str, ...] = ()
 
     async def __call__(
-        self, timeline: Any, *, sources: Any, canvases: Sequence[Canvas], folder: Path, on_progress: Any
+        self, timeline: Any, *, sources: Any, canvases: Sequence[Canvas], folder: Path, on_progress: Any, cache: Any
     ) -> Rendered:
         self.calls += 1
         self.canvases = canvases
@@ -59,7 +61,13 @@ class TheEngine:
         if self.errors:
             raise self.errors.pop(0)
         on_progress(150, 150)
-        return _rendered(folder, canvases, timeline.duration_ms)
+        found = await cache.find(self.segments)
+        made = _rendered(folder, canvases, timeline.duration_ms)
+        for key in self.segments:
+            if key not in found:
+                await cache.keep(key, made.films[0].video, {"frames": 50})
+        paid = sum(50 for key in self.segments if key in found and found[key]["paid"])
+        return replace(made, segments=self.segments, free_frames=paid)
 
 
 def _rendered(folder: Path, canvases: Sequence[Canvas], duration_ms: int) -> Rendered:

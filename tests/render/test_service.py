@@ -266,6 +266,27 @@ async def test_each_aspect_is_a_film_with_its_thumbnail_and_is_paid_for(parts: P
     assert (made.encoded_ms, used.quantity, used.detail["aspects"]) == (10_000, 10, ["16:9", "1:1"])
 
 
+async def test_a_film_costs_what_nobody_has_paid_for(parts: Parts, shelf: Shelf) -> None:
+    """Three parts of 50 frames each; two of them were in a film before."""
+    parts.engine.segments = ("aa", "bb")
+    first, second = await film_request(parts, shelf), await film_request(parts, shelf, key="second")
+    third = await film_request(parts, shelf, key="third")
+    async with parts.working():
+        await parts.deliver(first)
+        await answered(parts, 2)
+        parts.engine.segments = ("aa", "bb", "cc")
+        await parts.deliver(second)
+        await answered(parts, 4)
+        await parts.deliver(third)
+        events = await answered(parts, 5)
+    films = {event.step_id: event for event in events if isinstance(event, RenderCompleted)}
+    used = {event.step_id: event.quantity for event in events if isinstance(event, UsageRecorded)}
+    assert used == {first.step_id: 8, second.step_id: 3}
+    told = [(films[one.step_id].encoded_ms, films[one.step_id].cached_ms) for one in (first, second, third)]
+    assert told == [(5000, 0), (1666, 3333), (0, 5000)]
+    assert films[third.step_id].usage == []
+
+
 FILES = [("video", 0), ("thumbnail", 0), ("video", 1), ("thumbnail", 1), ("srt", 0), ("vtt", 0)]
 
 

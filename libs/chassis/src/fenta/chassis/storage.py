@@ -27,7 +27,10 @@ UNREACHABLE_PAUSES = (3.0, 9.0)
 
 
 class Storage:
-    """The objects of all organisations; a key is `storage_key(org_id, sha256)`, or `tmp/<service>/<task>/…`."""
+    """The objects of all organisations.
+
+    A key is `storage_key(org_id, sha256)`, `cache/<service>/…` for what can be made again, or `tmp/<service>/<task>/…`.
+    """
 
     def __init__(self, client: Any, public_client: Any, *, bucket: str, service: str) -> None:
         self._client = client
@@ -62,8 +65,26 @@ class Storage:
 
     async def fetch(self, org_id: str, sha256: str, path: Path) -> Path:
         """Copy an object to a local file; the file appears only when it is whole and fits its hash."""
+        return await self._copy(storage_key(org_id, sha256), sha256, path)
+
+    async def put_cached(self, name: str, path: Path) -> tuple[str, int]:
+        """Keep a file that can be made again under a name of this service's own; answers its SHA-256 and size."""
+        sha256, size_bytes = await self._run(lambda: (hash_file(path), path.stat().st_size))
+        await self._call("put", self._uploading(path, self._cached(name), {}))
+        return sha256, size_bytes
+
+    async def fetch_cached(self, name: str, sha256: str, path: Path) -> Path:
+        """Like `fetch`, for what was kept by name. Raises NotFound; PermanentError if it is not what it was."""
+        return await self._copy(self._cached(name), sha256, path)
+
+    async def drop_cached(self, name: str) -> None:
+        await self._call("delete", self._deleting(self._cached(name)))
+
+    def _cached(self, name: str) -> str:
+        return f"cache/{self._service}/{name}"
+
+    async def _copy(self, key: str, sha256: str, path: Path) -> Path:
         part = path.with_name(path.name + ".part")
-        key = storage_key(org_id, sha256)
         await self._call("get", lambda: self._client.download_file(self._bucket, key, str(part)))
         if await self._run(lambda: hash_file(part)) != sha256:
             part.unlink()

@@ -92,31 +92,36 @@ def film_made(
         **step_of(request),
         outputs=_outputs(rendered, assets),
         assets=list(assets.values()),
-        usage=[_usage_line(request, rendered)],
+        usage=_usage(request, rendered),
         timeline={"asset_id": timeline.asset_id or "", "sha256": timeline.sha256},
         renders=[_file(request, film, number, assets) for number, film in enumerate(rendered.films)],
         encoded_ms=rendered.encoded_ms,
+        cached_ms=rendered.cached_ms,
         checks=_checks([film.checks for film in rendered.films]),
         **vars(times),
     )
 
 
-def film_used(request: RenderRequested, rendered: Rendered, now: datetime) -> UsageRecorded:
-    line = _usage_line(request, rendered)
-    return UsageRecorded(
-        org_id=request.org_id,
-        project_id=request.project_id,
-        job_id=request.job_id,
-        step_id=request.step_id,
-        node_type=request.node_type,
-        occurred_at=now,
-        detail={
-            "encoded_ms": rendered.encoded_ms,
-            "resolution": render_params(request).resolution,
-            "aspects": [film.canvas.aspect for film in rendered.films],
-        },
-        **line.model_dump(),
-    )
+def film_used(request: RenderRequested, rendered: Rendered, now: datetime) -> list[UsageRecorded]:
+    """What has to be paid for: nothing where all parts had been paid for before."""
+    detail = {
+        "encoded_ms": rendered.encoded_ms,
+        "resolution": render_params(request).resolution,
+        "aspects": [film.canvas.aspect for film in rendered.films],
+    }
+    return [
+        UsageRecorded(
+            org_id=request.org_id,
+            project_id=request.project_id,
+            job_id=request.job_id,
+            step_id=request.step_id,
+            node_type=request.node_type,
+            occurred_at=now,
+            detail=detail,
+            **line.model_dump(),
+        )
+        for line in _usage(request, rendered)
+    ]
 
 
 def given_up(request: RenderRequested, error: Problem, tries: list[dict[str, Any]]) -> StepFailed:
@@ -171,9 +176,9 @@ def _checks(films: Sequence[Checks]) -> RenderChecks:
     )
 
 
-def _usage_line(request: RenderRequested, rendered: Rendered) -> UsageLine:
+def _usage(request: RenderRequested, rendered: Rendered) -> list[UsageLine]:
     quantity = render_seconds(rendered.encoded_ms / 1000, render_params(request).resolution)
-    return UsageLine(usage_id=usage_id(request.step_id, UNIT), unit=UNIT, quantity=quantity)
+    return [UsageLine(usage_id=usage_id(request.step_id, UNIT), unit=UNIT, quantity=quantity)] if quantity else []
 
 
 def _film_asset(request: RenderRequested, output: Output, film: Film, stored: Stored) -> Asset:

@@ -31,7 +31,7 @@ VISIBLE_SHARE, VISIBLE_STEP = 0.002, 24
 
 @dataclass
 class Segment:
-    """An encoded range of frames and what was seen of it. `captioned` is by probe frame."""
+    """An encoded range of frames and what was seen of it. `captioned` is by probe frame, from the segment's first."""
 
     name: str
     frames: int
@@ -44,9 +44,9 @@ def encode_segment(
 ) -> Segment:
     """Compose and encode `[first, last)` into `folder`. Raises RenderRefused or RenderInterrupted."""
     (first, last), plan = span, text.plan
-    name = f"segment-{first:06d}"
+    name = segment_name(first).removesuffix(".mp4")
     probes = text.probes(first, last)
-    (folder / f"{name}.ass").write_text(text.document(first), encoding="utf-8")
+    (folder / f"{name}.ass").write_text(text.document(*span), encoding="utf-8")
     composer = Composer(plan, sources, folder)
     with (folder / f"{name}.log").open("w+b") as log:
         arguments = segment_arguments(plan, name, last - first, [probe - first for probe in probes])
@@ -55,8 +55,15 @@ def encode_segment(
         )
         plain = _feed(child, composer, span, probes, report)
         _finish(child, log)
-    captioned = dict(zip(probes, _visible(folder / f"{name}.probe", plan, plain), strict=True))
+    captioned = dict(
+        zip((probe - first for probe in probes), _visible(folder / f"{name}.probe", plan, plain), strict=True)
+    )
     return Segment(f"{name}.mp4", last - first, composer.statistics, captioned)
+
+
+def segment_name(first: int) -> str:
+    """The file of the segment that begins with this frame."""
+    return f"segment-{first:06d}.mp4"
 
 
 def fonts_environment(folder: Path) -> dict[str, str]:

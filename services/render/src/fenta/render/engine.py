@@ -7,22 +7,23 @@ import shutil
 import signal
 import sys
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from fenta.chassis.crash import crash_point
 from fenta.contracts.timeline import Canvas, Timeline
 from fenta.render import sidecars
 from fenta.render.checks import Checks, FileFacts, Heard, Seen, check
 from fenta.render.errors import CheckFailed, Fault, RenderInterrupted, RenderRefused, TimelineRefused
-from fenta.render.timeline import FramePlan, captions, frame_plan, source_hashes
+from fenta.render.timeline import FramePlan, captions, frame_plan, label, source_hashes
 
 LINE_LIMIT = 1 << 22
 OnProgress = Callable[[int, int], None]
 Answer = dict[str, Any]
+OnDone = Callable[[int, Answer], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -37,25 +38,63 @@ class Film:
     duration_ms: int
     checks: Checks
 
-    @property
-    def encoded_ms(self) -> int:
-        return self.frames * 1000 // self.fps
-
 
 @dataclass(frozen=True)
 class Rendered:
-    """The finished files, a film per canvas in the order asked for. Without a caption track there are no sidecars."""
+    """The finished files, a film per canvas in the order asked for. Without a caption track there are no sidecars.
+
+    `segments` are the keys of all parts, `free_frames` is how many frames came from parts that were paid for before.
+    """
 
     films: tuple[Film, ...]
     srt: Path | None
     vtt: Path | None
     loudness_lufs: float | None
     true_peak_db: float | None
+    segments: tuple[str, ...] = ()
+    free_frames: int = 0
 
     @property
     def encoded_ms(self) -> int:
-        """Of all films together."""
-        return sum(film.encoded_ms for film in self.films)
+        """Of all films together what has to be paid for."""
+        frames, fps = sum(film.frames for film in self.films), self.films[0].fps
+        return (frames - self.free_frames) * 1000 // fps
+
+    @property
+    def cached_ms(self) -> int:
+        """What had been made and paid for before."""
+        return self.free_frames * 1000 // self.films[0].fps
+
+
+class Cache(Protocol):
+    """Finished segments by key, with what was seen of them. It may lose any of them, and never fails."""
+
+    async def find(self, keys: Sequence[str]) -> Mapping[str, Answer]: ...
+
+    async def fetch(self, key: str, path: Path) -> bool: ...
+
+    async def keep(self, key: str, path: Path, seen: Answer) -> None: ...
+
+    async def forget(self, keys: Sequence[str]) -> None: ...
+
+
+class NoCache:
+    """Makes everything anew."""
+
+    async def find(self, keys: Sequence[str]) -> Mapping[str, Answer]:
+        return {}
+
+    async def fetch(self, key: str, path: Path) -> bool:
+        return False
+
+    async def keep(self, key: str, path: Path, seen: Answer) -> None:
+        pass
+
+    async def forget(self, keys: Sequence[str]) -> None:
+        pass
+
+
+NO_CACHE: Cache = NoCache()
 
 
 async def render(
@@ -66,6 +105,7 @@ async def render(
     folder: Path,
     on_progress: OnProgress = lambda done, total: None,
     workers: int | None = None,
+    cache: Cache = NO_CACHE,
 ) -> Rendered:
     """Render a film for each canvas into `folder`; the sound is made once for all.
 
@@ -78,7 +118,7 @@ async def render(
     work = _work_folder(folder, timeline, canvases, sources)
     try:
         async with _crew(work, workers or cores()) as crew:
-            rendered = await _render(crew, timeline, canvases, work, on_progress)
+            rendered = await _render(crew, Order(timeline, canvases, work, on_progress, cache))
         return _moved(rendered, folder)
     finally:
         shutil.rmtree(work, ignore_errors=True)
@@ -118,43 +158,99 @@ def _into(folder: Path, file: Any) -> Any:
 # --- the plan of the work ---------------------------------------------------------------------------------------------
 
 
-async def _render(
-    crew: "Crew", timeline: Timeline, canvases: Sequence[Canvas], work: Path, on_progress: OnProgress
-) -> Rendered:
-    await crew.do([{"do": "prepare"}])
-    plans = [frame_plan(timeline, canvas) for canvas in canvases]
-    cuts = [_cut(number, span) for number, plan in enumerate(plans) for span in plan.segments()]
-    # The longest first, so that the workers come to an end together.
-    cuts.sort(key=lambda cut: cut["first"] - cut["last"])
-    pictures = [{"do": "thumbnail", "canvas": number} for number in range(len(plans))]
-    progress = Progress(sum(plan.frames for plan in plans), on_progress)
-    made = await crew.do([*cuts, {"do": "sound"}, *pictures], progress)
-    encoded, sound, thumbnails = made[: len(cuts)], made[len(cuts)], made[len(cuts) + 1 :]
-    segments = [_of_canvas(number, cuts, encoded) for number in range(len(plans))]
+@dataclass(frozen=True)
+class Order:
+    """What is to be rendered, in which folder, whom to tell of it, and where finished parts may be."""
+
+    timeline: Timeline
+    canvases: Sequence[Canvas]
+    work: Path
+    tell: OnProgress
+    cache: Cache
+
+    def file(self, cut: "Cut") -> Path:
+        """Where a segment lies, whoever has made it."""
+        return self.work / label(self.canvases[cut.canvas]) / cut.name
+
+
+async def _render(crew: "Crew", order: Order) -> Rendered:
+    (prepared,) = await crew.do([{"do": "prepare"}])
+    plans = [frame_plan(order.timeline, canvas) for canvas in order.canvases]
+    cuts = [Cut(**cut) for cut in prepared["cuts"]]
+    encoded, sound, thumbnails = await _parts(crew, order, cuts)
+    segments = [[(cut, encoded[cut.place]) for cut in cuts if cut.canvas == number] for number in range(len(plans))]
     joined = await crew.do([_joining(number, parts, sound) for number, parts in enumerate(segments)])
     facts = [_facts(film) for film in joined]
-    checks = _checked(plans, facts, segments, sound)
-    films = [
-        Film(plan.canvas, work / film["file"], work / picture["file"], plan.fps, fact.frames, fact.duration_ms, found)
+    try:
+        checks = _checked(plans, facts, segments, sound)
+    except CheckFailed:
+        # What is wrong with the film may be wrong with a part of it.
+        await order.cache.forget([cut.key for cut in cuts])
+        raise
+    films = tuple(
+        Film(plan.canvas, order.work / film["file"], order.work / picture["file"], plan.fps, fact.frames,
+             fact.duration_ms, found)
         for plan, film, picture, fact, found in zip(plans, joined, thumbnails, facts, checks, strict=True)
-    ]
-    srt, vtt = _sidecars(plans[0], work)
-    return Rendered(tuple(films), srt, vtt, sound["loudness_lufs"], sound["true_peak_db"])
+    )  # fmt: skip
+    srt, vtt = _sidecars(plans[0], order.work)
+    free = sum(cut.frames for cut in cuts if encoded[cut.place].get("paid"))
+    keys = tuple(cut.key for cut in cuts)
+    return Rendered(films, srt, vtt, sound["loudness_lufs"], sound["true_peak_db"], keys, free)
 
 
-def _cut(canvas: int, span: tuple[int, int]) -> Answer:
-    return {"do": "segment", "canvas": canvas, "first": span[0], "last": span[1]}
+async def _parts(
+    crew: "Crew", order: Order, cuts: Sequence["Cut"]
+) -> tuple[dict[tuple[int, int], Answer], Answer, Sequence[Answer]]:
+    """The segments by place, the sound and the thumbnails."""
+    kept = await _kept(order, cuts)
+    progress = Progress(sum(cut.frames for cut in cuts), order.tell)
+    progress.begin(sum(cut.frames for cut in cuts if cut.place in kept))
+    # The longest first, so that the workers come to an end together.
+    new = sorted((cut for cut in cuts if cut.place not in kept), key=lambda cut: -cut.frames)
+    pictures = [{"do": "thumbnail", "canvas": number} for number in range(len(order.canvases))]
+
+    async def keep(index: int, answer: Answer) -> None:
+        if index < len(new):
+            await order.cache.keep(new[index].key, order.file(new[index]), answer)
+
+    tasks: list[Answer] = [*(cut.task for cut in new), {"do": "sound"}, *pictures]
+    made = await crew.do(tasks, progress, keep)
+    encoded = kept | {cut.place: answer for cut, answer in zip(new, made, strict=False)}
+    return encoded, made[len(new)], made[len(new) + 1 :]
 
 
-def _of_canvas(canvas: int, cuts: Sequence[Answer], encoded: Sequence[Answer]) -> list[Answer]:
-    """The segments of one film in their order."""
-    pairs = zip(cuts, encoded, strict=True)
-    mine = [(cut["first"], segment) for cut, segment in pairs if cut["canvas"] == canvas]
-    return [segment for _, segment in sorted(mine, key=lambda pair: pair[0])]
+async def _kept(order: Order, cuts: Sequence["Cut"]) -> dict[tuple[int, int], Answer]:
+    """What need not be made again, by place; its files lie where new ones would."""
+    found = await order.cache.find([cut.key for cut in cuts])
+    there = [cut for cut in cuts if cut.key in found and await order.cache.fetch(cut.key, order.file(cut))]
+    return {cut.place: found[cut.key] for cut in there}
 
 
-def _joining(canvas: int, segments: Sequence[Answer], sound: Answer) -> Answer:
-    parts = [(segment["name"], segment["frames"]) for segment in segments]
+@dataclass(frozen=True)
+class Cut:
+    """A segment of one canvas' film: the frames `[first, last)`, its key, and its file in the canvas' folder."""
+
+    canvas: int
+    first: int
+    last: int
+    key: str
+    name: str
+
+    @property
+    def frames(self) -> int:
+        return self.last - self.first
+
+    @property
+    def place(self) -> tuple[int, int]:
+        return self.canvas, self.first
+
+    @property
+    def task(self) -> Answer:
+        return {"do": "segment", "canvas": self.canvas, "first": self.first, "last": self.last}
+
+
+def _joining(canvas: int, segments: Sequence[tuple[Cut, Answer]], sound: Answer) -> Answer:
+    parts = [(cut.name, cut.frames) for cut, _ in segments]
     return {"do": "join", "canvas": canvas, "segments": parts, "sound": sound["file"]}
 
 
@@ -169,6 +265,11 @@ class Progress:
         self._total, self._tell = total, tell
         self._done: dict[int, int] = {}
 
+    def begin(self, frames: int) -> None:
+        """So many are there already."""
+        if frames:
+            self._done[-1] = frames
+
     def update(self, task: int, frames: int) -> None:
         crash_point("film.rendering")
         self._done[task] = max(frames, self._done.get(task, 0))
@@ -176,7 +277,10 @@ class Progress:
 
 
 def _checked(
-    plans: Sequence[FramePlan], facts: Sequence[FileFacts], segments: Sequence[Sequence[Answer]], sound: Answer
+    plans: Sequence[FramePlan],
+    facts: Sequence[FileFacts],
+    segments: Sequence[Sequence[tuple[Cut, Answer]]],
+    sound: Answer,
 ) -> list[Checks]:
     """What was found of each film. Raises CheckFailed with the faults of all."""
     heard = Heard(sound["loudness_lufs"], sound["silent_ms"], sound["mute"])
@@ -187,11 +291,15 @@ def _checked(
     return found
 
 
-def _seen(segments: Sequence[Answer]) -> Seen:
+def _seen(segments: Sequence[tuple[Cut, Answer]]) -> Seen:
     return Seen(
-        luma=[luma for segment in segments for luma in segment["statistics"]["luma"]],
-        change=[change for segment in segments for change in segment["statistics"]["change"]],
-        captioned={int(frame): visible for segment in segments for frame, visible in segment["captioned"].items()},
+        luma=[luma for _, segment in segments for luma in segment["statistics"]["luma"]],
+        change=[change for _, segment in segments for change in segment["statistics"]["change"]],
+        captioned={
+            cut.first + int(frame): visible
+            for cut, segment in segments
+            for frame, visible in segment["captioned"].items()
+        },
     )
 
 
@@ -215,13 +323,15 @@ class Crew:
     def __init__(self, processes: Sequence[asyncio.subprocess.Process], work: Path) -> None:
         self._processes, self._work = processes, work
 
-    async def do(self, tasks: Sequence[Answer], progress: Progress | None = None) -> list[Answer]:
-        """Results in the order of the tasks. The first failure ends all."""
+    async def do(
+        self, tasks: Sequence[Answer], progress: Progress | None = None, done: OnDone | None = None
+    ) -> list[Answer]:
+        """Results in the order of the tasks; `done` hears each when it is there. The first failure ends all."""
         results: list[Answer] = [{} for _ in tasks]
         waiting = deque(enumerate(tasks))
         async with asyncio.TaskGroup() as group:
             for process in self._processes[: len(tasks)]:
-                group.create_task(self._work_off(process, waiting, results, progress))
+                group.create_task(self._work_off(process, waiting, results, progress, done))
         return results
 
     async def _work_off(
@@ -230,6 +340,7 @@ class Crew:
         waiting: "deque[tuple[int, Answer]]",
         results: list[Answer],
         progress: Progress | None,
+        done: OnDone | None,
     ) -> None:
         while waiting:
             index, task = waiting.popleft()
@@ -237,6 +348,8 @@ class Crew:
                 if "frames" in answer and progress:
                     progress.update(index, answer["frames"])
                 results[index] = _result(answer)
+            if done:
+                await done(index, results[index])
 
     async def _answers(self, process: asyncio.subprocess.Process, task: Answer) -> AsyncIterator[Answer]:
         """Reports of progress, and the result as the last one."""

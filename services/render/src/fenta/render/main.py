@@ -24,6 +24,7 @@ async def main() -> None:
             storage=storage,
             engine=partial(engine.render, workers=settings.render_workers),
             folder=settings.work_folder,
+            cache_bytes=settings.render_cache_mib << 20,
             publish_lossy=service.relay.publish_lossy,
         )
         slots = {"high": settings.timeline_slots, "default": settings.timeline_slots, "media": settings.render_slots}

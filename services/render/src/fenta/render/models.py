@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Text
+from sqlalchemy import BigInteger, Text
 from sqlalchemy.orm import Mapped, MappedAsDataclass, mapped_column
 
 from fenta.chassis.database import Base
@@ -78,6 +78,20 @@ class Render(MappedAsDataclass, Base, kw_only=True, eq=False):
     def _require(self, *statuses: Status) -> None:
         if self.status not in statuses:
             raise WrongState(f"render {self.id} is {self.status}, not {' or '.join(statuses)}")
+
+
+class Segment(MappedAsDataclass, Base, kw_only=True, eq=False):
+    """A finished part of a film that may be used again; `seen` is what the worker answered when it was made."""
+
+    __tablename__ = "segment"
+
+    org_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    key: Mapped[str] = mapped_column(Text, primary_key=True)
+    sha256: Mapped[str] = mapped_column(Text)
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    seen: Mapped[dict[str, Any]]
+    paid: Mapped[bool]
+    used_at: Mapped[datetime]
 
 
 class Stop(MappedAsDataclass, Base, kw_only=True, eq=False):

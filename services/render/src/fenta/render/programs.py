@@ -30,6 +30,13 @@ def ffmpeg_path() -> str:
     return str(imageio_ffmpeg.get_ffmpeg_exe())
 
 
+@cache
+def ffmpeg_version() -> str:
+    """The first line that it says of itself."""
+    told = subprocess.run([ffmpeg_path(), "-version"], capture_output=True, text=True, check=True).stdout
+    return told.partition("\n")[0]
+
+
 def die_with_parent() -> None:
     """Ask the kernel to end this process with the one that started it. Only Linux can."""
     if _PRCTL is not None:

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Select, func, or_, select
+from sqlalchemy import ColumnElement, Select, delete, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from fenta.chassis.database import Session
 from fenta.chassis.errors import NotFound
-from fenta.render.models import Render, Stop
+from fenta.render.models import Render, Segment, Stop
 
 ALL_STEPS = ""
 
@@ -70,6 +71,58 @@ class Renders:
         """Why this step must not start, if somebody has stopped it or its whole job."""
         mine = or_(Stop.step_id == step_id, Stop.step_id == ALL_STEPS)
         return await self._session.scalar(select(Stop.reason).where(Stop.job_id == job_id, mine).limit(1))
+
+
+# The newest stay, up to so many bytes; an index gives them in this order.
+_LEAST_USED = text(
+    """
+    DELETE FROM segment s USING (
+        SELECT org_id, key, sum(size_bytes) OVER (ORDER BY used_at DESC, org_id, key) AS room FROM segment
+    ) AS ranked
+    WHERE ranked.room > :bytes AND s.org_id = ranked.org_id AND s.key = ranked.key
+    RETURNING s.org_id, s.key
+    """
+)
+
+
+class Segments:
+    """The finished segments within one transaction. All who write go through them in the order of their keys."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def use(self, org_id: str, keys: Sequence[str]) -> Sequence[Segment]:
+        """Those that are there; they were used just now."""
+        await self._lock(org_id, keys)
+        mine = update(Segment).where(*_of(org_id, keys)).values(used_at=func.now()).returning(Segment)
+        return (await self._session.scalars(mine)).all()
+
+    async def add(self, org_id: str, key: str, *, sha256: str, size_bytes: int, seen: dict[str, Any]) -> None:
+        """Made just now, and not paid for yet. One that is there keeps its payment."""
+        found = {"sha256": sha256, "size_bytes": size_bytes, "seen": seen, "used_at": func.now()}
+        made = insert(Segment).values(org_id=org_id, key=key, paid=False, **found)
+        await self._session.execute(made.on_conflict_do_update(index_elements=["org_id", "key"], set_=found))
+
+    async def settle(self, org_id: str, keys: Sequence[str]) -> None:
+        await self._lock(org_id, keys)
+        await self._session.execute(update(Segment).where(*_of(org_id, keys)).values(paid=True))
+
+    async def remove(self, org_id: str, keys: Sequence[str]) -> None:
+        await self._lock(org_id, keys)
+        await self._session.execute(delete(Segment).where(*_of(org_id, keys)))
+
+    async def remove_least_used(self, most_bytes: int) -> Sequence[tuple[str, str]]:
+        """Organisation and key of those for which there is no room any more."""
+        rows = await self._session.execute(_LEAST_USED, {"bytes": most_bytes})
+        return [(row.org_id, row.key) for row in rows]
+
+    async def _lock(self, org_id: str, keys: Sequence[str]) -> None:
+        mine = select(Segment.key).where(*_of(org_id, keys)).order_by(Segment.key).with_for_update()
+        await self._session.execute(mine)
+
+
+def _of(org_id: str, keys: Sequence[str]) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return Segment.org_id == org_id, Segment.key.in_(keys)
 
 
 def _behind(query: Select[Render], after: tuple[datetime, str] | None) -> Select[Render]:

@@ -20,7 +20,8 @@ from fenta.contracts.events import CancellationRequested, Event, RenderRequested
 from fenta.contracts.timeline import Canvas, Timeline
 from fenta.render import answers, metrics, problems
 from fenta.render.answers import Output, Stored, Times
-from fenta.render.engine import OnProgress, Rendered
+from fenta.render.cache import SegmentCache
+from fenta.render.engine import Cache, OnProgress, Rendered
 from fenta.render.errors import RenderRefused, TimelineRefused, TookTooLong
 from fenta.render.materials import Materials, canvases_of, render_params
 from fenta.render.models import Render, Stop
@@ -44,6 +45,7 @@ class Engine(Protocol):
         canvases: Sequence[Canvas],
         folder: Path,
         on_progress: OnProgress,
+        cache: Cache,
     ) -> Rendered: ...
 
 
@@ -62,11 +64,13 @@ class RenderService:
         engine: Engine,
         folder: Path,
         publish_lossy: Publish,
+        cache_bytes: int,
         clock: Callable[[], datetime] = _now,
     ) -> None:
         self._database, self._storage, self._engine = database, storage, engine
         self._endings = Endings(database)
         self._folder, self._publish_lossy, self._clock = folder, publish_lossy, clock
+        self._cache_bytes = cache_bytes
         # The workers, who have this service for their executor, take its place.
         self.queue: Queue = tasks
 
@@ -170,12 +174,17 @@ class RenderService:
         timeline, value = await Materials(self._storage, request).timeline()
         params = render_params(request)
         canvases = canvases_of(params.aspects, params.resolution)
-        folder = self._new_folder(lease)
+        folder, cache = self._new_folder(lease), self._cache(request)
         try:
             sources = await self._fetch(request.org_id, timeline, folder)
             crash_point("film.gathered")
             rendered = await self._engine(
-                timeline, sources=sources, canvases=canvases, folder=folder / "out", on_progress=reporter.frames
+                timeline,
+                sources=sources,
+                canvases=canvases,
+                folder=folder / "out",
+                on_progress=reporter.frames,
+                cache=cache,
             )
             crash_point("film.rendered")
             stored = await self._store(request, rendered)
@@ -185,10 +194,18 @@ class RenderService:
 
         def answer(times: Times) -> list[Event]:
             made = answers.film_made(request, value, rendered, stored, times)
-            return [made, answers.film_used(request, rendered, times.completed_at)]
+            return [made, *answers.film_used(request, rendered, times.completed_at)]
 
-        await self._endings.end(lease, partial(self._complete, answer=answer))
+        async def complete(session: Session, lease: Lease) -> None:
+            await self._complete(session, lease, answer=answer)
+            await cache.settle(session, rendered.segments)
+
+        await cache.trim()
+        await self._endings.end(lease, complete)
         metrics.output_seconds.inc(rendered.encoded_ms / 1000)
+
+    def _cache(self, request: RenderRequested) -> SegmentCache:
+        return SegmentCache(self._database, self._storage, org_id=request.org_id, most_bytes=self._cache_bytes)
 
     def _new_folder(self, lease: Lease) -> Path:
         folder = self._folder / f"{lease.id}-{lease.token}"

@@ -14,6 +14,7 @@ class Settings(chassis.Settings, chassis.IdentitySettings, chassis.StorageSettin
     fenta_home: Path | None = Field(None, description="where temporary files go; empty: the system's own place")
     render_slots: int = Field(1, ge=1, description="films at once; each of them uses all cores")
     render_workers: int | None = Field(None, ge=1, description="processes per film; empty: one per core")
+    render_cache_mib: int = Field(4096, ge=0, description="finished parts of films that are kept in storage; 0: none")
     timeline_slots: int = Field(4, ge=1, description="timelines that are compiled at once")
     ffmpeg_path: Path | None = Field(None, description="an ffmpeg of one's own; empty: the one of the wheel")
 

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Any
 
 from fenta.chassis.crash import crash_point
 from fenta.contracts.timeline import Canvas, Timeline
-from fenta.render import audio, encode, programs, timeline
+from fenta.render import audio, encode, programs, segments, timeline
 from fenta.render.captions.burn import Burn, burn, install_fonts, missing_glyphs
 from fenta.render.errors import RenderInterrupted, RenderRefused, TimelineRefused
 from fenta.render.inspection import inspect
@@ -57,7 +57,13 @@ class Worker:
         for canvas in range(len(self._canvases)):
             self._of(canvas).mkdir(exist_ok=True)
             install_fonts(self._of(canvas))
-        return {}
+        return {"cuts": list(self._cuts())}
+
+    def _cuts(self) -> Iterator[Answer]:
+        for canvas, text in enumerate(self._texts):
+            for first, last in text.plan.segments():
+                found = {"canvas": canvas, "first": first, "last": last}
+                yield found | {"key": segments.key(text, (first, last)), "name": encode.segment_name(first)}
 
     def segment(self, canvas: int, first: int, last: int) -> Answer:
         def report(frames: int) -> None:

@@ -24,9 +24,12 @@ class Burn:
     styles: tuple[Style, ...]
     events: tuple[Event, ...]
 
-    def document(self, origin: int = 0) -> str:
-        """The ASS file of a segment that begins at the frame `origin`."""
-        return ass.document(self.plan.canvas, self.plan.fps, self.styles, self.events, origin=origin)
+    def document(self, first: int = 0, last: int | None = None) -> str:
+        """The ASS file of the frames `[first, last)`, with nothing in it that is not seen there."""
+        seen = [event for event in self.events if event.last > first and (last is None or event.first < last)]
+        used = {event.style for event in seen}
+        styles = [style for style in self.styles if style.name in used]
+        return ass.document(self.plan.canvas, self.plan.fps, styles, seen, origin=first)
 
     def probes(self, first: int, last: int) -> list[int]:
         """Within a segment one frame of each line of captions, at which its text must be in the picture."""
