@@ -14,12 +14,15 @@ from fenta.contracts.timeline import (
     CaptionClip,
     CaptionTrack,
     ColourSource,
+    Keyframe,
+    Lut,
     Timeline,
     Transition,
     VideoClip,
     VideoTrack,
 )
-from fenta.render.timeline import faults, frame_plan, grid_ms
+from fenta.render.errors import TimelineRefused
+from fenta.render.timeline import faults, frame_plan, grid_ms, parsed
 
 TALL = Canvas(aspect="9:16", width=270, height=480)
 
@@ -78,6 +81,83 @@ def test_all_faults_are_told_at_once() -> None:
     timeline = film(clip("a", 0, 1000), clip("b", 500, 10), duration=1000, tracks=(voice(loop=False), caption("")))
     wanted = {"zero_length", "overlap", "gap", "source_too_short", "captions_empty", "font_missing"}
     assert set(codes(timeline, missing="ꙮ")) == wanted
+
+
+def refused(document: Any) -> list[str]:
+    with pytest.raises(TimelineRefused) as caught:
+        parsed(document)
+    assert {fault.code for fault in caught.value.faults} == {"input_invalid"}
+    return [fault.message for fault in caught.value.faults]
+
+
+def test_unknown_words_are_refused_with_their_places_and_those_that_are_known() -> None:
+    document = film(clip("a", 0, 1000), clip("b", 1000, 1000), duration=2000).model_dump(mode="json", by_alias=True)
+    second = document["tracks"][0]["clips"][1]
+    second |= {"transition": {"kind": "explode"}, "motion": {"kind": "spin"}, "blend": "glow", "x": "left"}
+    second |= {"effects": [{"kind": "sparkle"}], "keyframes": {"skew": [{"at_ms": 0, "value": 1}]}}
+    messages = refused(document)
+    place = "/tracks/0/clips/1"
+    found = {
+        field: next(text for text in messages if text.startswith(f"{place}/{field}"))
+        for field in ("transition/kind", "motion/kind", "blend", "x", "effects/0", "keyframes/skew")
+    }
+    assert len(messages) == len(found)
+    assert "'circle_open'" in found["transition/kind"]
+    assert "'push_in'" in found["motion/kind"]
+    assert "'multiply'" in found["blend"]
+    assert "'chroma_key'" in found["effects/0"]
+    assert "'rotation_degrees'" in found["keyframes/skew"]
+
+
+def test_what_is_missing_has_a_place_too() -> None:
+    document = film(clip("a", 0, 1000), duration=1000).model_dump(mode="json", by_alias=True)
+    del document["tracks"][0]["clips"][0]["source"]
+    (message,) = refused(document)
+    assert message.startswith("/tracks/0/clips/0/source: ")
+    assert refused(b"{") == ["The timeline is not JSON."]
+
+
+def test_an_older_document_means_what_it_meant() -> None:
+    """Written before clips could be placed, blended and keyed."""
+    older = {
+        "schema": "fenta.timeline/1", "duration_ms": 1000,
+        "canvases": [{"aspect": "9:16", "width": 270, "height": 480}],
+        "tracks": [{"kind": "video", "id": "v1", "clips": [{
+            "id": "a", "start_ms": 0, "duration_ms": 1000, "source": {"kind": "colour", "colour": "#336699"},
+            "motion": {"kind": "ken_burns", "from": 1.0, "to": 1.2, "easing": "ease_in_out"},
+            "transition": {"kind": "slide", "duration_ms": 300}}]}],
+    }  # fmt: skip
+    timeline = parsed(older)
+    assert codes(timeline) == []
+    (shot,) = frame_plan(timeline, TALL).shots
+    assert shot.fills
+    assert shot.moves
+
+
+@pytest.mark.parametrize(
+    ("below", "above", "expected"),
+    [
+        ({}, {"start_ms": 300, "duration_ms": 200, "blend": "screen", "scale": 0.5}, []),
+        ({}, {"duration_ms": 1500}, ["too_long"]),
+        ({"blend": "multiply"}, {}, ["blend_below"]),
+        ({}, {"transition": Transition(kind="blur")}, ["transition_above"]),
+        ({}, {"keyframes": {"x": [Keyframe(at_ms=9, value=1), Keyframe(at_ms=9, value=0)]}}, ["keyframes_unordered"]),
+        ({"effects": [Lut(source=media("image", 0))]}, {}, ["lut_missing"]),
+    ],
+)
+def test_clips_over_others_have_faults_of_their_own(below: Any, above: Any, expected: list[str]) -> None:
+    first, second = clip("a", 0, 1000, **below), clip("b", 0, 1000).model_copy(update=above)
+    timeline = film(first, duration=1000, tracks=(VideoTrack(id="v2", clips=[second]),))
+    assert codes(timeline) == expected
+
+
+def test_clips_of_one_upper_track_do_not_overlap_but_those_of_two_may() -> None:
+    over = [VideoTrack(id=f"v{number}", clips=[clip("b", 0, 600), clip("c", 500, 500)]) for number in (2, 3)]
+    timeline = film(clip("a", 0, 1000), duration=1000, tracks=tuple(over))
+    assert codes(timeline) == ["overlap", "overlap"]
+    plan = frame_plan(timeline, TALL)
+    assert [(shot.over, shot.first) for shot in plan.view(16).over] == [(1, 0), (1, 15), (2, 0), (2, 15)]
+    assert [shot.over for shot in plan.view(20).over] == [1, 2]
 
 
 @pytest.mark.parametrize("canvas", [("9:16", 1080, 1080), ("16:9", 1080, 1920), ("1:1", 1080, 1200), ("4:5", 720, 720)])

@@ -11,8 +11,9 @@ from fenta.contracts.timeline import Aspect, Canvas, Resolution, Timeline
 from fenta.contracts.values import KeyedValue, PortValue, Value
 from fenta.render.errors import RenderRefused
 from fenta.render.template import Bindings, Visual
+from fenta.render.timeline import parsed
 
-Document = TypeVar("Document", Script, Speech, Subtitles, Music, Timeline)
+Document = TypeVar("Document", Script, Speech, Subtitles, Music)
 
 FILMS = frozenset({"video", "render"})
 
@@ -53,7 +54,8 @@ class Materials:
         value = self._one("timeline")
         if value is None:
             raise RenderRefused("input_missing", "There is no timeline to render.")
-        return await self.read(Timeline, value), value
+        inline = value.value is not None
+        return parsed(value.value if inline else await self._storage.get(self._request.org_id, value.sha256)), value
 
     async def read(self, kind: type[Document], value: Value) -> Document:
         """A document, given itself or by its digest."""

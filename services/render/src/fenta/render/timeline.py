@@ -5,6 +5,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import from_json
 
 from fenta.contracts.timeline import (
     AssetSource,
@@ -21,7 +25,7 @@ from fenta.contracts.timeline import (
 )
 from fenta.render.compose.curves import in_order
 from fenta.render.compose.placement import fills_the_canvas
-from fenta.render.errors import Fault
+from fenta.render.errors import Fault, TimelineRefused
 
 LONGEST_MS = 600_000
 SEGMENT_SECONDS = 4
@@ -194,6 +198,35 @@ def burned(timeline: Timeline) -> list[CaptionClip]:
     """The captions that are drawn into the picture."""
     track = captions(timeline)
     return list(track.clips) if track and track.burn else []
+
+
+def parsed(document: bytes | dict[str, Any]) -> Timeline:
+    """Raises TimelineRefused with all that is not as the schema says, each with its place and what may stand there."""
+    try:
+        found = from_json(document) if isinstance(document, bytes) else document
+        return Timeline.model_validate(found)
+    except ValidationError as error:
+        raise TimelineRefused(_misfits(found, error)) from None
+    except ValueError:
+        raise TimelineRefused([Fault("input_invalid", "The timeline is not JSON.")]) from None
+
+
+def _misfits(document: Any, error: ValidationError) -> list[Fault]:
+    found = error.errors(include_url=False, include_input=False, include_context=False)
+    return [Fault("input_invalid", f"{_pointer(document, one['loc'])}: {one['msg']}.") for one in found]
+
+
+def _pointer(document: Any, places: Sequence[int | str]) -> str:
+    """Where in the document: what pydantic adds to a place, such as the kind of a track, does not stand there."""
+    path = ""
+    for place in places:
+        inside = isinstance(document, dict) and place in document
+        listed = isinstance(document, list) and isinstance(place, int)
+        if inside or listed:
+            path, document = f"{path}/{place}", document[place]
+    last = places[-1] if places else ""
+    # What is missing has a place too.
+    return path if not isinstance(document, dict) or not isinstance(last, str) else f"{path}/{last}"
 
 
 def source_hashes(timeline: Timeline) -> set[str]:
