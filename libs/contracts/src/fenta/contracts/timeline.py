@@ -194,7 +194,7 @@ class Lut(Contract):
 
 
 class Adjust(Contract):
-    """0 leaves brightness and contrast, 1 leaves saturation as it is."""
+    """Brightness and contrast, of which 0 changes nothing, and saturation, of which 1 changes nothing."""
 
     kind: Literal["adjust"] = "adjust"
     brightness: float = Field(default=0, ge=-1, le=1)
@@ -203,7 +203,7 @@ class Adjust(Contract):
 
 
 class Blur(Contract):
-    """`radius` is a share of the picture's width."""
+    """Makes unsharp; `radius` is a share of the picture's width."""
 
     kind: Literal["blur"] = "blur"
     radius: float = Field(default=0.01, ge=0, le=0.2)
@@ -218,6 +218,8 @@ class Grain(Contract):
 
 
 class Vignette(Contract):
+    """Darkens the corners."""
+
     kind: Literal["vignette"] = "vignette"
     amount: Unit = 0.5
 

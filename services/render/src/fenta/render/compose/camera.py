@@ -51,20 +51,24 @@ def _between(start: float, end: float, share: float) -> float:
 
 
 def _static(motion: Motion, at: Moment) -> Pose:
+    """Stands still."""
     return Pose(1.0, *motion.focus)
 
 
 def _ken_burns(motion: Motion, at: Moment) -> Pose:
+    """From one zoom and focus to another."""
     zoom = _between(motion.from_zoom, motion.to_zoom, at.share)
     x, y = (_between(*ends, at.share) for ends in zip(motion.from_focus, motion.to_focus, strict=True))
     return Pose(zoom, x, y)
 
 
 def _push_in(motion: Motion, at: Moment) -> Pose:
+    """Slowly nearer, towards the focus."""
     return Pose(1.02 + 0.2 * motion.strength * at.share, *motion.focus)
 
 
 def _pull_out(motion: Motion, at: Moment) -> Pose:
+    """Slowly away, from the focus."""
     return Pose(1.02 + 0.2 * motion.strength * (1 - at.share), *motion.focus)
 
 
@@ -72,6 +76,7 @@ def _along(right: float, down: float) -> Move:
     """A straight way through the room that a closer view leaves, through its middle or the other axis of the focus."""
 
     def move(motion: Motion, at: Moment) -> Pose:
+        """Along the picture, to the side that the word says."""
         way = 0.76 * (at.share - 0.5)
         x = 0.5 + way * right if right else motion.focus[0]
         y = 0.5 + way * down if down else motion.focus[1]
@@ -81,6 +86,7 @@ def _along(right: float, down: float) -> Move:
 
 
 def _drift(motion: Motion, at: Moment) -> Pose:
+    """Along a slanting way, a little nearer all the time."""
     angle, way = math.radians(motion.angle_degrees), 0.7 * (at.share - 0.5)
     zoom = 1 + (0.1 + 0.06 * at.share) * motion.strength
     return Pose(zoom, 0.5 + way * math.cos(angle), 0.5 + way * math.sin(angle))

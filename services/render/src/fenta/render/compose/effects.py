@@ -104,7 +104,7 @@ def _noise(seed: int, percent: int) -> tuple[Plane, Plane]:
     noise = np.random.default_rng(seed).standard_normal((TILE, TILE)).astype(np.float32)
     wrapped = np.pad(noise, 4, mode="wrap")
     soft: Any = cv2.GaussianBlur(wrapped, (0, 0), 0.8)
-    tile = np.round(soft[4:-4, 4:-4] / soft.std() * percent * 0.18)
+    tile = np.round(soft[4:-4, 4:-4] / soft.std() * percent * 0.12)
     return np.clip(tile, 0, 255).astype(np.uint8), np.clip(-tile, 0, 255).astype(np.uint8)
 
 

@@ -49,10 +49,12 @@ def _smooth(share: float) -> float:
 
 
 def _cut(below: Frame, above: Frame, share: float, out: Frame) -> None:
+    """At once; it borrows no time."""
     out.copy_from(above)
 
 
 def _dissolve(below: Frame, above: Frame, share: float, out: Frame) -> None:
+    """One picture becomes the other everywhere at the same time."""
     mixed(below, above, _smooth(share), out)
 
 
@@ -159,9 +161,19 @@ def _whip(right: int, below: Frame, above: Frame, share: float, out: Frame) -> N
         cv2.blur(plane, (2 * (streak // 2) + 1, 1), dst=plane, borderType=cv2.BORDER_REFLECT_101)
 
 
+def _midway(share: float) -> float:
+    """Nothing but the middle half of the way changes the picture; before and after it moves, or is unsharp, alone."""
+    return _smooth(min(1.0, max(0.0, 2 * share - 0.5)))
+
+
+def _zoom(below: Frame, above: Frame, share: float, out: Frame) -> None:
+    """Both pictures come closer, or go away, while one becomes the other."""
+    mixed(below, above, _midway(share), out)
+
+
 def _blur(below: Frame, above: Frame, share: float, out: Frame) -> None:
     """The leaving picture loses its sharpness, the coming one finds it."""
-    mixed(below, above, _smooth(min(1.0, max(0.0, 2 * share - 0.5))), out)
+    mixed(below, above, _midway(share), out)
     sigma = DEEPEST_BLUR * out.width * math.sin(math.pi * share)
     for plane, wide in zip(out.planes(), (sigma, sigma / 2, sigma / 2), strict=True):
         plane[:] = softened(plane, wide)
@@ -178,8 +190,8 @@ TRANSITIONS: Mapping[str, Mix] = {
     **{name: partial(_turning, name) for name in _FIELDS},
     **{f"slide_{name}": partial(_slide, way) for name, way in _WAYS.items()},
     **{f"push_{name}": partial(_push, way) for name, way in _WAYS.items()},
-    "zoom_in": _dissolve,
-    "zoom_out": _dissolve,
+    "zoom_in": _zoom,
+    "zoom_out": _zoom,
     "blur": _blur,
     "whip_left": partial(_whip, -1),
     "whip_right": partial(_whip, 1),
