@@ -17,7 +17,7 @@ export UV_PYTHON_DOWNLOADS := never
 export VIRTUAL_ENV := $(abspath $(VENV))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-kafka test-kafka-part test-faults test-outage check format bench bench-bus soak lock docs mutants clean
+.PHONY: help setup demo up test test-kafka test-kafka-part test-faults test-outage check format bench bench-bus soak gallery lock docs mutants clean
 
 help: ## Print this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -82,7 +82,10 @@ SOAK_MINUTES ?= 20
 soak: $(READY) ## The stack at half load for SOAK_MINUTES: does anything grow? Writes docs/bench/soak.json
 	SOAK_MINUTES=$(SOAK_MINUTES) $(BIN)/python -m tools.bench soak
 
-docs: $(READY) ## Write the generated pages: events, nodes, settings, OpenAPI
+gallery: $(READY) ## Draw the contact sheets of docs/gallery: moves, transitions, blend modes, effects, placing
+	$(BIN)/python -m tools.gallery
+
+docs: $(READY) ## Write the generated pages: events, nodes, looks, settings, OpenAPI
 	$(BIN)/python -m tools.documents
 
 mutants: $(READY) ## Plant known faults one by one; each must be caught

@@ -1,4 +1,4 @@
-"""Writes the pages that follow from the code: events, nodes, settings, schemas, OpenAPI. `make docs` runs it.
+"""Writes the pages that follow from the code: events, nodes, looks, settings, schemas, OpenAPI. `make docs` runs it.
 
 A test compares what is written here with what is committed, so that no page can grow old.
 """
@@ -16,9 +16,11 @@ from pydantic_settings import BaseSettings
 
 from fenta.contracts.events import EVENTS, Event
 from fenta.contracts.nodes import CATALOGUE, NodeType, Port
+from fenta.contracts.timeline import Timeline
 from fenta.contracts.topics import DAY_MS, SERVICES, TOPICS, Topic, dead_letter_topics
 from fenta.gateway.catalogue.service import described
 from fenta.gateway.settings import GatewaySettings
+from tools import looks
 from tools.apps import app_of
 from tools.compatibility import breaks
 
@@ -31,6 +33,8 @@ def pages() -> dict[Path, str]:
     found = {
         ROOT / "docs/events.md": events_page(),
         ROOT / "docs/nodes.md": nodes_page(),
+        ROOT / "docs/looks.md": looks.page(),
+        ROOT / "docs/timeline.schema.json": _json(Timeline.model_json_schema()),
         ROOT / "docs/openapi.json": _json(openapi()),
         ROOT / ".env.example": environment_example(),
     }

@@ -1,0 +1,268 @@
+"""The films behind the sheets: painted pictures, and for every word of a family what its cells show."""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, get_args
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from fenta.contracts.timeline import (
+    AssetSource,
+    Blend,
+    Camera,
+    Canvas,
+    Timeline,
+    TransitionName,
+    VideoClip,
+    VideoTrack,
+)
+from fenta.generation.engines.pictures import paint
+from fenta.render.compose.colour import exact_bgr
+from fenta.render.compose.composer import Composer
+from fenta.render.compose.frame import Frame
+from fenta.render.timeline import frame_plan
+
+CANVAS = Canvas(aspect="9:16", width=216, height=384)
+# At 30 frames a second. A transition begins with the second of two clips and takes 16 frames.
+SECOND, SCENE, CHANGE_MS, CHANGE_FRAMES = 1000, 1100, 534, 16
+
+Picture = NDArray[np.uint8]
+Cells = dict[str, list[Picture]]
+
+PAINTINGS = {
+    "city": ("a city at night", 4),
+    "dunes": ("desert dunes", 2),
+    "planets": ("planets in space", 4),
+    "mountains": ("mountains at sunrise", 5),
+}
+
+
+@dataclass(frozen=True)
+class Studio:
+    """A folder of pictures, and films made of them."""
+
+    folder: Path
+
+    @cached_property
+    def sources(self) -> dict[str, Path]:
+        return {}
+
+    def picture(self, name: str) -> AssetSource:
+        path = self.folder / f"{name}.png"
+        if not path.exists():
+            cv2.imwrite(str(path), _made(name))
+        return self._kept(path, "image")
+
+    def look(self, name: str, change: Callable[[Any], Any]) -> AssetSource:
+        """A `.cube` file of a change of colours, given as red, green and blue, 0 to 1."""
+        path = self.folder / f"{name}.cube"
+        steps = np.linspace(0, 1, 17)
+        blue, green, red = np.meshgrid(steps, steps, steps, indexing="ij")
+        rows = np.clip(change(np.stack([red, green, blue], axis=-1)), 0, 1).reshape(-1, 3)
+        path.write_text("LUT_3D_SIZE 17\n" + "".join(f"{r:.6f} {g:.6f} {b:.6f}\n" for r, g, b in rows))
+        return self._kept(path, "lut")
+
+    def _kept(self, path: Path, media: Any) -> AssetSource:
+        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        self.sources[sha256] = path
+        return AssetSource(asset_id=f"asset_{path.stem}", sha256=sha256, media=media)
+
+    def clip(self, name: str, start_ms: int = 0, duration_ms: int = SECOND, **given: Any) -> VideoClip:
+        source = self.picture(name)
+        return VideoClip(id=f"{name}{start_ms}", start_ms=start_ms, duration_ms=duration_ms, source=source, **given)
+
+    def frames(self, tracks: Sequence[Sequence[VideoClip]], numbers: Sequence[int]) -> list[Picture]:
+        """These frames of a film of the given tracks, the first one below."""
+        length = max(clip.start_ms + clip.duration_ms for clip in tracks[0])
+        given: list[Any] = [VideoTrack(id=f"v{number}", clips=list(clips)) for number, clips in enumerate(tracks)]
+        plan = frame_plan(Timeline(duration_ms=length, canvases=[CANVAS], tracks=given), CANVAS)
+        composed = (Composer(plan, self.sources, self.folder).frames(number, number + 1) for number in numbers)
+        return [_shown(next(iter(frames))) for frames in composed]
+
+
+def _made(name: str) -> Picture:
+    if name in PAINTINGS:
+        prompt, seed = PAINTINGS[name]
+        return paint(prompt, 540, 960, seed)
+    return {"wide": _wide, "screen": _before_green, "lamp": _lamp, "light": _light}[name]()
+
+
+def _shown(frame: Frame) -> Picture:
+    size = (frame.width, frame.height)
+    u, v = (np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR)) for plane in (frame.u, frame.v))
+    seen = exact_bgr(np.stack([frame.y, u, v], axis=-1).astype(np.float64))
+    picture: Picture = np.round(seen * 255).astype(np.uint8)
+    return picture
+
+
+def _bytes(picture: NDArray[np.float64]) -> Picture:
+    solid: Picture = np.clip(picture, 0, 255).astype(np.uint8)
+    return solid
+
+
+def _wide() -> Picture:
+    return paint("a city at night", 960, 540, 4)
+
+
+def _before_green() -> Picture:
+    """A balloon before a green screen, with its shine on the edges, as a camera would see it."""
+    x, y = np.meshgrid(np.arange(540) + 0.5, np.arange(960) + 0.5)
+    green = np.array([64.0, 177, 0])
+    far = np.hypot((x - 270) / 190, (y - 400) / 230)
+    stripes = np.where(np.sin(np.arcsin(np.clip((x - 270) / 190, -1, 1)) * 6) > 0, 1.0, 0.0)[:, :, None]
+    balloon = stripes * [60, 60, 225] + (1 - stripes) * [225, 235, 245]
+    balloon = (
+        balloon * (1.1 - 0.45 * far)[:, :, None]
+        + 60 * np.exp(-(((x - 200) / 60) ** 2 + ((y - 300) / 70) ** 2))[:, :, None]
+    )
+    shine = np.clip((far - 0.8) / 0.2, 0, 1)[:, :, None] * 0.35
+    balloon = balloon * (1 - shine) + green * shine
+    inside = np.clip((1 - far) * 90, 0, 1)[:, :, None]
+    picture = green * (1 - inside) + balloon * inside
+    solid = _bytes(picture)
+    for side in (-1, 1):
+        cv2.line(solid, (270 + side * 60, 620), (270 + side * 26, 740), (40, 50, 60), 3, cv2.LINE_AA)
+    cv2.rectangle(solid, (236, 738), (304, 790), (45, 80, 130), -1, cv2.LINE_AA)
+    return solid
+
+
+def _lamp() -> Picture:
+    """Rings of colour, clear around them: a logo."""
+    picture = np.zeros((540, 540, 4), np.uint8)
+    for radius, colour in ((250, (60, 200, 255)), (190, (70, 90, 240)), (120, (240, 240, 250))):
+        cv2.circle(picture, (270, 270), radius, (*colour, 255), -1, cv2.LINE_AA)
+    return picture
+
+
+def _light() -> Picture:
+    """Coloured lights out of focus, on black: what is laid over pictures to warm them."""
+    x, y = np.meshgrid(np.arange(540) + 0.5, np.arange(960) + 0.5)
+    picture = np.full((960, 540, 3), (10.0, 6, 8))
+    # Dim enough to add to a picture without burning it out.
+    spots = (
+        (120, 180, 150, (20, 70, 170)),
+        (430, 320, 190, (120, 40, 130)),
+        (240, 620, 170, (20, 120, 140)),
+        (430, 850, 140, (150, 100, 30)),
+    )
+    for across, down, radius, colour in spots:
+        disc = 1 / (1 + np.exp((np.hypot(x - across, y - down) - radius) / 7))
+        picture += (
+            disc[:, :, None]
+            * np.array(colour, float)
+            * (0.65 + 0.35 * np.hypot(x - across, y - down) / radius)[:, :, None]
+        )
+    return _bytes(picture)
+
+
+# --- the families -----------------------------------------------------------------------------------------------------
+
+
+def camera_moves(studio: Studio) -> Cells:
+    """Four moments of three seconds."""
+    moments = (0, 30, 59, 89)
+    return {
+        kind: studio.frames([[studio.clip("city", 0, 3 * SECOND, motion={"kind": kind})]], moments)
+        for kind in get_args(Camera)
+    }
+
+
+def transitions(studio: Studio) -> Cells:
+    """Four moments on the way from the dunes to the planets."""
+    moments = [SCENE * 30 // 1000 + CHANGE_FRAMES * part // 20 for part in (2, 7, 12, 17)]
+    return {name: studio.frames([_changing(studio, name)], moments) for name in get_args(TransitionName)}
+
+
+def _changing(studio: Studio, name: str) -> list[VideoClip]:
+    change = {"kind": name, "duration_ms": CHANGE_MS}
+    return [studio.clip("dunes", 0, SCENE), studio.clip("planets", SCENE, SCENE, transition=change)]
+
+
+def blend_modes(studio: Studio) -> Cells:
+    """Coloured lights over mountains."""
+    below = [studio.clip("mountains")]
+    return {name: studio.frames([below, [studio.clip("light", blend=name)]], [0]) for name in get_args(Blend)}
+
+
+def effects(studio: Studio) -> Cells:
+    """The same picture, and what each effect makes of it."""
+    warm = studio.look("warm", lambda rgb: rgb ** [0.8, 1.0, 1.3] * [1.06, 1.0, 0.86] + [0.02, 0.0, 0.04])
+    given: Mapping[str, list[dict[str, Any]]] = {
+        "as it is": [],
+        "brightness 0.3": [{"kind": "adjust", "brightness": 0.3}],
+        "contrast 0.3": [{"kind": "adjust", "contrast": 0.3}],
+        "saturation 0": [{"kind": "adjust", "saturation": 0}],
+        "saturation 1.8": [{"kind": "adjust", "saturation": 1.8}],
+        "lut": [{"kind": "lut", "source": warm}],
+        "blur": [{"kind": "blur", "radius": 0.02}],
+        "grain": [{"kind": "grain", "amount": 0.6}],
+        "vignette": [{"kind": "vignette", "amount": 0.8}],
+    }
+    shown = {name: studio.frames([[studio.clip("city", effects=some)]], [0]) for name, some in given.items()}
+    return shown | _keyed(studio)
+
+
+def _keyed(studio: Studio) -> Cells:
+    below = [studio.clip("mountains")]
+    keys = {"chroma_key": {"kind": "chroma_key"}, "with spill 0": {"kind": "chroma_key", "spill": 0}}
+    shown = {"before the key": studio.frames([[studio.clip("screen")]], [0])}
+    return shown | {
+        name: studio.frames([below, [studio.clip("screen", effects=[key])]], [0]) for name, key in keys.items()
+    }
+
+
+def placing(studio: Studio) -> Cells:
+    """Where a clip can lie, and how."""
+    below = [studio.clip("dunes")]
+    over: Mapping[str, dict[str, Any]] = {
+        "scale 0.5": {"scale": 0.5},
+        "rotation 12": {"scale": 0.6, "rotation_degrees": 12},
+        "corner 0.3": {"scale": 0.6, "corner_radius": 0.3},
+        "corner 1": {"scale": 0.6, "corner_radius": 1},
+        "shadow": {"scale": 0.6, "corner_radius": 0.1, "shadow": 1},
+        "opacity 0.5": {"scale": 0.6, "opacity": 0.5},
+        "at 0.7, 0.3": {"scale": 0.4, "x": 0.7, "y": 0.3, "corner_radius": 0.15, "shadow": 0.7},
+    }
+    shown = {name: studio.frames([below, [studio.clip("planets", **given)]], [0]) for name, given in over.items()}
+    logo: dict[str, Any] = {"scale": 0.5, "fit": "contain", "shadow": 0.8}
+    shown["clear picture"] = studio.frames([below, [studio.clip("lamp", **logo)]], [0])
+    fits = {f"fit {fit}": studio.frames([[studio.clip("wide", fit=fit)]], [0]) for fit in ("cover", "contain", "blur")}
+    return shown | fits
+
+
+def keyframes(studio: Studio) -> Cells:
+    """One keyframed property at a time, in four moments."""
+    ways: Mapping[str, tuple[float, float]] = {
+        "x": (0.25, 0.75),
+        "y": (0.25, 0.75),
+        "scale": (0.2, 0.9),
+        "rotation_degrees": (-30, 60),
+        "opacity": (0, 1),
+        "corner_radius": (0, 1),
+        "shadow": (0, 1),
+    }
+    return {
+        name: studio.frames([[studio.clip("dunes")], [_keyframed(studio, name, *way)]], (0, 10, 20, 29))
+        for name, way in ways.items()
+    }
+
+
+def _keyframed(studio: Studio, name: str, start: float, end: float) -> VideoClip:
+    points = [{"at_ms": 0, "value": start, "easing": "ease_in_out_cubic"}, {"at_ms": 950, "value": end}]
+    given: dict[str, Any] = {"scale": 0.5, "shadow": 0.6, "corner_radius": 0.1, "keyframes": {name: points}}
+    return studio.clip("planets", **given)
+
+
+FAMILIES: Mapping[str, Callable[[Studio], Cells]] = {
+    "camera-moves": camera_moves,
+    "transitions": transitions,
+    "blend-modes": blend_modes,
+    "effects": effects,
+    "placing": placing,
+    "keyframes": keyframes,
+}
