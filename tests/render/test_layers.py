@@ -1,0 +1,160 @@
+"""What a clip is made of is drawn with its fit, its effects and its clear parts, alone and over others."""
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from fenta.contracts.timeline import AssetSource, Canvas, ColourSource, Timeline, VideoClip, VideoTrack
+from fenta.render.compose.colour import yuv_of
+from fenta.render.compose.composer import GROUND, Composer
+from fenta.render.compose.frame import Frame
+from fenta.render.compose.layers import open_layer
+from fenta.render.timeline import FramePlan, frame_plan
+from tests.render.media import Shelf
+
+TINY = Canvas(aspect="9:16", width=108, height=192)
+WHITE = ColourSource(colour="#FFFFFF")
+
+
+def source(shelf: Shelf, name: str, media: Any = "image") -> AssetSource:
+    kept = shelf.keep(name)
+    return AssetSource(asset_id=kept.asset_id, sha256=kept.sha256, media=media)
+
+
+def image(shelf: Shelf, name: str, picture: np.ndarray) -> AssetSource:
+    cv2.imwrite(str(shelf.folder / name), picture)
+    return source(shelf, name)
+
+
+def film(shelf: Shelf, width: int = 108, height: int = 192) -> AssetSource:
+    shelf.film(shelf.folder / "film.mp4", seconds=1, width=width, height=height)
+    return source(shelf, "film.mp4", "video")
+
+
+def clip(name: str, given: Any, start: int = 0, **more: Any) -> VideoClip:
+    return VideoClip(id=name, start_ms=start, duration_ms=1000, source=given, **more)
+
+
+def plan(*tracks: list[VideoClip]) -> FramePlan:
+    length = max(one.start_ms + one.duration_ms for one in tracks[0])
+    layers: list[Any] = [VideoTrack(id=f"v{number}", clips=clips) for number, clips in enumerate(tracks)]
+    return frame_plan(Timeline(duration_ms=length, canvases=[TINY], tracks=layers), TINY)
+
+
+def luma(shelf: Shelf, *tracks: list[VideoClip], numbers: tuple[int, int] = (0, 1)) -> list[np.ndarray]:
+    composer = Composer(plan(*tracks), shelf.files, shelf.folder)
+    return [frame.y.copy() for frame in composer.frames(*numbers)]
+
+
+def noise(seed: int, width: int = 216, height: int = 384) -> np.ndarray:
+    small = np.random.default_rng(seed).random((12, 7, 3))
+    return np.clip(cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC) * 255, 0, 255).astype(np.uint8)
+
+
+def test_a_wide_film_has_its_own_blur_around_it(shelf: Shelf) -> None:
+    wide = film(shelf, 320, 180)
+    (blurred,), (bars,) = (luma(shelf, [clip("a", wide, fit=fit)]) for fit in ("blur", "contain"))
+    assert bars[:40].max() <= 17
+    assert blurred[:40].mean() > 30
+    assert np.abs(blurred[75:115].astype(int) - bars[75:115]).mean() < 2
+
+
+def test_a_zoom_takes_films_closer_too(shelf: Shelf) -> None:
+    shot = plan([clip("a", film(shelf))]).shots[0]
+    near, plain = Frame(108, 192), Frame(108, 192)
+    for frame, closer in ((near, 2.0), (plain, 1.0)):
+        layer = open_layer(plan([clip("a", film(shelf))]), shot, shelf.files, 8, shelf.folder)
+        layer.draw(8, frame, closer=closer)
+        layer.close()
+    wanted = cv2.resize(plain.y[48:144, 27:81], (108, 192), interpolation=cv2.INTER_LINEAR)
+    assert np.abs(near.y.astype(int) - wanted).mean() < 2
+
+
+def test_a_picture_over_others_has_its_own_shape(shelf: Shelf) -> None:
+    """With `contain`, and no bars around it."""
+    wide = image(shelf, "wide.png", np.full((90, 180, 3), 40, np.uint8))
+    (seen,) = luma(shelf, [clip("a", WHITE)], [clip("b", wide, fit="contain")])
+    dark = np.argwhere(seen < 100)
+    assert (dark[:, 0].min(), dark[:, 0].max()) == pytest.approx((192 / 2 - 27, 192 / 2 + 26), abs=1)
+    assert (dark[:, 1].min(), dark[:, 1].max()) == (0, 107)
+
+
+def test_what_is_clear_stays_clear_and_leaves_no_fringe(shelf: Shelf) -> None:
+    """The file is black where it is clear; a white disc on white shows nothing of that."""
+    disc = np.zeros((200, 200, 4), np.uint8)
+    cv2.circle(disc, (100, 100), 70, (255, 255, 255, 255), -1, cv2.LINE_AA)
+    disc[disc[:, :, 3] > 0, :3] = 255
+    logo = image(shelf, "logo.png", disc)
+    (on_white,) = luma(shelf, [clip("a", WHITE)], [clip("b", logo, fit="contain", scale=0.7)])
+    (on_blue,) = luma(shelf, [clip("a", ColourSource(colour="#203060"))], [clip("b", logo, fit="contain", scale=0.7)])
+    assert on_white.min() > 228
+    area = (on_blue.astype(float) - yuv_of("#203060")[0]) / (235 - yuv_of("#203060")[0])
+    assert area.sum() == pytest.approx(np.pi * (70 / 200 * 108 * 0.7) ** 2, rel=0.03)
+
+
+def test_a_clear_picture_of_the_first_track_lies_on_the_ground(shelf: Shelf) -> None:
+    clear = image(shelf, "clear.png", np.zeros((384, 216, 4), np.uint8))
+    (seen,) = luma(shelf, [clip("a", clear)])
+    assert {*seen.ravel()} == {GROUND[0]}
+
+
+def test_a_smaller_clip_of_the_first_track_leaves_the_ground_around_it(shelf: Shelf) -> None:
+    (seen,) = luma(shelf, [clip("a", WHITE, scale=0.5)])
+    assert seen[96, 54] == 235
+    assert seen[5, 5] == GROUND[0]
+
+
+def test_effects_of_a_picture_look_as_if_they_were_on_every_frame(shelf: Shelf) -> None:
+    picture = image(shelf, "noise.png", noise(3))
+    given = [{"kind": "adjust", "contrast": 0.3, "saturation": 0.5}, {"kind": "vignette", "amount": 0.5}]
+    moving = {"motion": {"kind": "push_in"}}
+    (baked,) = luma(shelf, [clip("a", picture, effects=given, **moving)], numbers=(12, 13))
+    (plain,) = luma(shelf, [clip("a", picture, **moving)], numbers=(12, 13))
+    slope = 1.6
+    lights = np.clip(((plain.astype(float) - 16) / 219 - 0.5) * slope + 0.5, 0, 1) * 219 + 16
+    assert np.abs(baked[80:112, 40:68] - lights[80:112, 40:68]).mean() < 1.5
+    assert baked[:8, :8].mean() < 0.8 * lights[:8, :8].mean()
+
+
+def test_grain_lives_while_the_camera_stands(shelf: Shelf) -> None:
+    picture = image(shelf, "noise.png", noise(3))
+    still = luma(shelf, [clip("a", picture)], numbers=(0, 3))
+    grainy = luma(shelf, [clip("a", picture, effects=[{"kind": "grain"}])], numbers=(0, 3))
+    assert np.array_equal(still[0], still[2])
+    assert (grainy[0] != grainy[2]).mean() > 0.4
+
+
+def test_a_key_of_a_picture_moves_with_its_camera(shelf: Shelf) -> None:
+    green = np.full((384, 216, 3), (64, 177, 0), np.uint8)
+    green[150:230, 80:140] = 20
+    screen = image(shelf, "screen.png", green)
+    key = {"effects": [{"kind": "chroma_key"}], "motion": {"kind": "push_in", "strength": 2, "focus": (0.5, 0.5)}}
+    frames = luma(shelf, [clip("a", WHITE)], [clip("b", screen, **key)], numbers=(0, 30))
+    areas = [float((frame < 120).sum()) for frame in (frames[0], frames[-1])]
+    assert areas[1] > 1.5 * areas[0]
+    assert frames[0][5, 5] == frames[-1][5, 5] == 235
+
+
+def test_tracks_lie_over_one_another_in_their_order(shelf: Shelf) -> None:
+    tracks = [[clip(name, ColourSource(colour=colour), scale=scale)] for name, colour, scale in
+              (("a", "#FFFFFF", 1), ("b", "#808080", 0.8), ("c", "#000000", 0.4))]  # fmt: skip
+    (seen,) = luma(shelf, *tracks)
+    assert [int(seen[96, 54]), int(seen[96, 16]), int(seen[96, 4])] == [16, yuv_of("#808080")[0], 235]
+
+
+def test_a_hidden_move_is_not_missed(shelf: Shelf) -> None:
+    """What lies over may cover all that moves; a film is not refused as frozen for that."""
+    below = [clip("a", WHITE, motion={"kind": "push_in"})]
+    assert plan(below).expected_to_move(5)
+    assert not plan(below, [clip("b", WHITE)]).expected_to_move(5)
+    assert not plan([clip("a", WHITE, scale=0.5, motion={"kind": "push_in"})]).expected_to_move(5)
+
+
+def test_no_layer_is_kept_when_nobody_sees_it(shelf: Shelf, tmp_path: Path) -> None:
+    made = plan([clip("a", WHITE)], [clip("b", film(shelf)).model_copy(update={"duration_ms": 300})])
+    composer = Composer(made, shelf.files, tmp_path)
+    kept = [len(composer._layers) for _ in composer.frames(0, 12)]
+    assert (kept[0], kept[-1]) == (2, 1)
