@@ -139,6 +139,14 @@ def test_an_orbit_shows_the_near_side_larger(dots: Path) -> None:
     assert heights[1][-1] < heights[0][-1] * 0.98
 
 
+def test_a_hand_sways_and_turns_a_little(dots: Path) -> None:
+    found, _ = followed(dots, Motion(kind="handheld"))
+    right, down = (found[:, 6] - found[:, 0]).T
+    turned = np.degrees(np.arctan2(down, right))
+    assert 0.2 < turned.max() - turned.min() < 1.2
+    assert 1 < np.ptp(found[:, 4], axis=0).min() < np.ptp(found[:, 4], axis=0).max() < 15
+
+
 def test_strength_is_how_far_a_move_goes(dots: Path) -> None:
     still, _ = followed(dots, Motion(kind="push_in", strength=0))
     strong, _ = followed(dots, Motion(kind="push_in", strength=2))

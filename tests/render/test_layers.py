@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -136,6 +137,29 @@ def test_a_key_of_a_picture_moves_with_its_camera(shelf: Shelf) -> None:
     areas = [float((frame < 120).sum()) for frame in (frames[0], frames[-1])]
     assert areas[1] > 1.5 * areas[0]
     assert frames[0][5, 5] == frames[-1][5, 5] == 235
+
+
+def keyed_film(shelf: Shelf) -> AssetSource:
+    """A red bar that wanders over a green screen."""
+    with av.open(str(shelf.folder / "screen.mp4"), "w") as container:
+        stream = container.add_stream("libx264", rate=30, options={"preset": "ultrafast", "crf": "10"})
+        stream.width, stream.height, stream.pix_fmt = 108, 192, "yuv420p"
+        for number in range(30):
+            picture = np.full((192, 108, 3), (0, 177, 64), np.uint8)
+            picture[:, number * 3 : number * 3 + 12] = (208, 48, 32)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode(None))
+    return source(shelf, "screen.mp4", "video")
+
+
+def test_a_key_of_a_film_follows_what_moves_in_it(shelf: Shelf) -> None:
+    """And owes nothing to the frames before."""
+    tracks = [clip("a", WHITE)], [clip("b", keyed_film(shelf), effects=[{"kind": "chroma_key"}])]
+    whole = luma(shelf, *tracks, numbers=(0, 24))
+    places = [float(np.flatnonzero(whole[number][96] < 120).mean()) for number in (4, 12, 20)]
+    assert np.diff(places) == pytest.approx([24, 24], abs=2)
+    (alone,) = luma(shelf, *tracks, numbers=(20, 21))
+    assert np.array_equal(alone, whole[20])
 
 
 def test_tracks_lie_over_one_another_in_their_order(shelf: Shelf) -> None:

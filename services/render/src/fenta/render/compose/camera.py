@@ -96,7 +96,7 @@ def _handheld(motion: Motion, at: Moment) -> Pose:
     """A hand's sway: slow waves whose lengths have no common measure, so that nothing is seen to repeat."""
     right, down, roll = (_sway(at.seconds, phase) for phase in (0.0, 2.1, 4.4))
     # Room is left on all sides for the turned corners, wherever the focus is.
-    x, y = (0.4 + 0.2 * focus + 0.25 * way for focus, way in zip(motion.focus, (right, down), strict=True))
+    x, y = (0.4 + 0.2 * focus + 0.15 * way for focus, way in zip(motion.focus, (right, down), strict=True))
     return Pose(1.05 + 0.05 * motion.strength, x, y, roll_degrees=0.45 * motion.strength * roll)
 
 
