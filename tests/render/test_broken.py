@@ -130,8 +130,8 @@ async def test_text_that_cannot_be_seen_in_the_encoded_frames_is_found_by_the_pr
     from fenta.render.captions.burn import Burn, burn, install_fonts
 
     class Lost(Burn):
-        def document(self, origin: int = 0) -> str:
-            return replace(burn(self.plan), events=()).document(origin)
+        def document(self, first: int = 0, last: int | None = None) -> str:
+            return replace(burn(self.plan), events=()).document(first, last)
 
     install_fonts(tmp_path)
     plan = frame_plan(film.timeline, SMALL)

@@ -5,9 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any, get_args
 
 import cv2
+import ffmpeg
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,18 +18,27 @@ from fenta.contracts.timeline import (
     Blend,
     Camera,
     Canvas,
+    CaptionClip,
+    CaptionLook,
+    CaptionTrack,
+    CaptionWord,
     Timeline,
     TransitionName,
     VideoClip,
     VideoTrack,
 )
 from fenta.generation.engines.pictures import paint
+from fenta.render import encode, programs
+from fenta.render.captions.burn import burn, install_fonts
 from fenta.render.compose.colour import exact_bgr
 from fenta.render.compose.composer import Composer
 from fenta.render.compose.frame import Frame
-from fenta.render.timeline import frame_plan
+from fenta.render.places import place_of
+from fenta.render.timeline import FramePlan, frame_plan
 
 CANVAS = Canvas(aspect="9:16", width=216, height=384)
+# Large enough to read, and how much of its height is shown.
+CAPTIONED, BAND = Canvas(aspect="9:16", width=432, height=768), 0.17
 # At 30 frames a second. A transition begins with the second of two clips and takes 16 frames.
 SECOND, SCENE, CHANGE_MS, CHANGE_FRAMES = 1000, 1100, 534, 16
 
@@ -83,6 +94,28 @@ class Studio:
         plan = frame_plan(Timeline(duration_ms=length, canvases=[CANVAS], tracks=given), CANVAS)
         composed = (Composer(plan, self.sources, self.folder).frames(number, number + 1) for number in numbers)
         return [_shown(next(iter(frames))) for frames in composed]
+
+    def captioned(self, track: CaptionTrack, numbers: Sequence[int]) -> list[Picture]:
+        """The band around the captions of these frames; their times are whole hundredths of a second."""
+        length = max(clip.start_ms + clip.duration_ms for clip in track.clips)
+        pictures = VideoTrack(id="v", clips=[self.clip("dunes", 0, length)])
+        plan = frame_plan(Timeline(duration_ms=length, canvases=[CAPTIONED], tracks=[pictures, track]), CAPTIONED)
+        install_fonts(self.folder)
+        return [self._written(plan, number) for number in numbers]
+
+    def _written(self, plan: FramePlan, number: int) -> Picture:
+        (self.folder / "captions.ass").write_text(burn(plan).document(number), encoding="utf-8")
+        frame = next(iter(Composer(plan, self.sources, self.folder).frames(number, number + 1)))
+        raw = ffmpeg.input("-", extra_options=encode.raw_input_options(plan))
+        shown = encode.written_over(raw, "captions.ass", plan.fps).format(pix_fmts="bgr24")
+        output = ffmpeg.output(shown, filename="-", extra_options={"frames:v": 1, "f": "rawvideo"})
+        command = output.global_args(extra_options={"v": "error", "nostdin": True}).compile()[1:]
+        environment = encode.fonts_environment(self.folder)
+        child = programs.start(command, folder=self.folder, stdin=PIPE, stdout=PIPE, environment=environment)
+        seen, _ = child.communicate(frame.data.tobytes())
+        top = round(plan.canvas.height * (place_of(plan.canvas).centre_y - BAND / 2))
+        picture = np.frombuffer(seen, np.uint8).reshape(plan.canvas.height, plan.canvas.width, 3)
+        return picture[top : top + round(plan.canvas.height * BAND)]
 
 
 def _made(name: str) -> Picture:
@@ -258,6 +291,45 @@ def _keyframed(studio: Studio, name: str, start: float, end: float) -> VideoClip
     return studio.clip("planets", **given)
 
 
+SENTENCE = "The night sky is dark because light needs time"
+SENTENCES = {
+    "en": SENTENCE,
+    "ru": "Ночное небо тёмное потому что свету нужно время",
+    "el": "Γιατί είναι σκοτεινός ουρανός νύχτα",
+    "ar": "السماء مظلمة ليلا لأن الضوء يحتاج وقتا",
+    "he": "שמי הלילה חשוכים כי האור צריך זמן",
+    "fa": "آسمان شب تاریک است چون نور می‌آید",
+    "ur": "رات کا آسمان تاریک ہے کیونکہ روشنی",
+    "hi": "रात का आकाश अंधेरा है क्योंकि प्रकाश",
+    "bn": "রাতের আকাশ অন্ধকার কারণ আলোর সময়",
+    "th": "ท้องฟ้า ยาม ค่ำคืน มืด เพราะ แสง ใช้ เวลา",
+    "zh": "夜空 之所以 黑暗 是 因为 光 需要 时间",
+    "ja": "夜空が 暗いのは 光が まだ 届いて いない から",
+    "ko": "밤하늘이 어두운 것은 빛이 아직 오지 않았기",
+    "mixed": "قال NASA إن عمر الكون 13.8 مليار سنة",
+}
+UNSPACED = frozenset({"th", "zh", "ja"})
+
+
+def captions(studio: Studio) -> Cells:
+    """Every look in two moments of one sentence."""
+    return {look: studio.captioned(_spoken("en", look), (39, 75)) for look in get_args(CaptionLook)}
+
+
+def scripts(studio: Studio) -> Cells:
+    """The same look in every script, while the third word is spoken."""
+    return {name: studio.captioned(_spoken(name, "karaoke"), (30,)) for name in SENTENCES}
+
+
+def _spoken(name: str, look: CaptionLook) -> CaptionTrack:
+    """400 ms for each word."""
+    words = SENTENCES[name].split()
+    timed = [CaptionWord(text=word, start_ms=400 * at, end_ms=400 * at + 400) for at, word in enumerate(words)]
+    text = "".join(words) if name in UNSPACED else " ".join(words)
+    cue = CaptionClip(id="c", start_ms=0, duration_ms=400 * len(words), text=text, words=timed)
+    return CaptionTrack(id="s", language="ar" if name == "mixed" else name, style=look, clips=[cue])
+
+
 FAMILIES: Mapping[str, Callable[[Studio], Cells]] = {
     "camera-moves": camera_moves,
     "transitions": transitions,
@@ -265,4 +337,6 @@ FAMILIES: Mapping[str, Callable[[Studio], Cells]] = {
     "effects": effects,
     "placing": placing,
     "keyframes": keyframes,
+    "captions": captions,
+    "scripts": scripts,
 }

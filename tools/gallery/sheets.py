@@ -12,7 +12,7 @@ from fenta.render import programs
 from fenta.render.captions.fonts import FOLDER
 from tools.gallery.scenes import Cells, Picture
 
-CELL, GAP, LINE, MARGIN = (90, 160), 4, 22, 12
+HIGH, GAP, LINE, MARGIN = 160, 4, 22, 12
 PAPER, INK = 26, "0xE8E6E0"
 WIDTH = 1180
 
@@ -23,21 +23,28 @@ def write(cells: Cells, path: Path) -> None:
     wide = max(strip.shape[1] for strip in strips.values())
     rows = -(-len(strips) // max(1, (WIDTH - MARGIN) // (wide + MARGIN)))
     columns = -(-len(strips) // rows)
-    high = CELL[1] + LINE + MARGIN
+    high = HIGH + LINE + MARGIN
     paper = np.full((MARGIN + rows * high, MARGIN + columns * (wide + MARGIN), 3), PAPER, np.uint8)
     labels: list[tuple[str, int, int]] = []
     for number, (name, strip) in enumerate(strips.items()):
         left, top = MARGIN + number % columns * (wide + MARGIN), MARGIN + number // columns * high
-        paper[top : top + CELL[1], left : left + strip.shape[1]] = strip
-        labels.append((name, left, top + CELL[1] + 5))
+        paper[top : top + HIGH, left : left + strip.shape[1]] = strip
+        labels.append((name, left, top + HIGH + 5))
     _print(paper[: paper.shape[0] // 2 * 2, : paper.shape[1] // 2 * 2], labels, path)
 
 
 def _strip(pictures: Sequence[Picture]) -> Picture:
-    small = [np.asarray(cv2.resize(picture, CELL, interpolation=cv2.INTER_AREA)) for picture in pictures]
-    gap = np.full((CELL[1], GAP, 3), PAPER, np.uint8)
+    small = [_small(picture) for picture in pictures]
+    gap = np.full((HIGH, GAP, 3), PAPER, np.uint8)
     parts = [part for picture in small for part in (gap, picture)][1:]
     return np.concatenate(parts, axis=1).astype(np.uint8)
+
+
+def _small(picture: Picture) -> Picture:
+    """As high as all cells, and as wide as it is then."""
+    size = (round(picture.shape[1] * HIGH / picture.shape[0]), HIGH)
+    small: Picture = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA)).astype(np.uint8)
+    return small
 
 
 def _print(paper: Picture, labels: Sequence[tuple[str, int, int]], path: Path) -> None:

@@ -32,9 +32,12 @@ def ffmpeg_path() -> str:
 
 @cache
 def ffmpeg_version() -> str:
-    """The first line that it says of itself."""
-    told = subprocess.run([ffmpeg_path(), "-version"], capture_output=True, text=True, check=True).stdout
-    return told.partition("\n")[0]
+    """The first line that it says of itself. Raises RenderInterrupted when it cannot even do that."""
+    child = start(["-version"], folder=Path.cwd(), stdout=subprocess.PIPE)
+    told, errors = child.communicate()
+    if child.returncode:
+        raise failure(child.returncode, errors.decode(errors="replace"))
+    return told.decode(errors="replace").partition("\n")[0]
 
 
 def die_with_parent() -> None:

@@ -187,7 +187,8 @@ def _fit(clip: VideoClip, canvas: Canvas) -> str:
     if fit == "contain":
         return f"{inside},pad={size}:(ow-iw)/2:(oh-ih)/2"
     # The film's own blur behind it, made from a small copy and darkened: it looks the same and costs little.
-    small = f"scale=90:160:force_original_aspect_ratio=increase:{matrix},crop=90:160,gblur=sigma=5"
+    little = "{}:{}".format(*pictures.small_size(canvas))
+    small = f"scale={little}:force_original_aspect_ratio=increase:{matrix},crop={little},gblur=sigma=5"
     dark = "lutyuv=y=16+(val-16)*0.6:u=128+(val-128)*0.6:v=128+(val-128)*0.6"
     behind = f"{small},format=yuv420p,{dark},scale={size}:flags=bicubic"
     film = f"[a]{inside},format=yuv420p[film]"

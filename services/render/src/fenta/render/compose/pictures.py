@@ -150,10 +150,16 @@ def _inside(picture: Bgr, canvas: Canvas, *, blurred: bool) -> Bgr:
 
 def _blurred(picture: Bgr, canvas: Canvas, width: int, height: int) -> Bgr:
     # A blur of a small copy costs a hundredth of that of a large one and looks the same.
-    small = cv2.resize(_trimmed(picture, canvas, (0.5, 0.5)), (90, 160), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(_trimmed(picture, canvas, (0.5, 0.5)), small_size(canvas), interpolation=cv2.INTER_AREA)
     soft = cv2.GaussianBlur(small, (0, 0), 5) * 0.6
     large: Any = cv2.resize(soft.astype(np.uint8), (width, height), interpolation=cv2.INTER_CUBIC)
     return as_plane(large)
+
+
+def small_size(canvas: Canvas) -> tuple[int, int]:
+    """Of a copy that is about to be blurred: 90 pixels on the shorter side, both even."""
+    side = min(canvas.width, canvas.height)
+    return _even(90 * canvas.width / side), _even(90 * canvas.height / side)
 
 
 def _kernel(scale: float) -> int:
