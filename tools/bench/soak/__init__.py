@@ -65,7 +65,8 @@ async def _sampled(stack: Stack, customers: Customers, pause: float) -> list[Sam
         while not samples or samples[-1].seconds - samples[0].seconds < MINUTES * 60:
             samples.append(await probe.sample())
             if len(samples) % 24 == 0:
-                print(f"  {samples[-1].told()}; {customers.completed} jobs completed", flush=True)
+                jobs = f"{customers.completed} jobs completed, {len(customers.failed)} not"
+                print(f"  {samples[-1].told()}; {jobs}", flush=True)
             await asyncio.sleep(SAMPLE_SECONDS)
         feeding.cancel()
         await customers.all_ended()
