@@ -97,8 +97,8 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Shown:
     folder = tmp_path_factory.mktemp("looks")
     shelf = Shelf(folder)
     made = document(Cast(shelf))
-    work = render(made, sources=shelf.files, canvas=TINY, folder=folder / "out", workers=2)
-    video = asyncio.run(work).video
+    work = render(made, sources=shelf.files, canvases=[TINY], folder=folder / "out", workers=2)
+   .films[0].video = asyncio.run(work).video
     with av.open(str(video)) as container:
         frames = [frame.to_ndarray(format="bgr24") for frame in container.decode(video=0)]
     return Shown(made, frames, video.read_bytes(), shelf)
@@ -163,8 +163,8 @@ def test_any_cut_of_it_shows_the_frames_of_the_whole(shown: Shown, tmp_path: Pat
 
 
 async def test_the_same_document_gives_the_same_bytes(shown: Shown, tmp_path: Path) -> None:
-    again = await render(shown.timeline, sources=shown.shelf.files, canvas=TINY, folder=tmp_path, workers=1)
-    assert again.video.read_bytes() == shown.video
+    again = await render(shown.timeline, sources=shown.shelf.files, canvases=[TINY], folder=tmp_path, workers=1)
+    assert again.films[0].video.read_bytes() == shown.video
 
 
 async def test_looks_that_cannot_be_are_refused_before_anything_is_drawn(tmp_path: Path) -> None:
@@ -174,7 +174,7 @@ async def test_looks_that_cannot_be_are_refused_before_anything_is_drawn(tmp_pat
     tracks: list[Any] = [VideoTrack(id="v1", clips=[below]), VideoTrack(id="v2", clips=[above])]
     with pytest.raises(TimelineRefused) as refused:
         await render(
-            Timeline(duration_ms=500, canvases=[TINY], tracks=tracks), sources={}, canvas=TINY, folder=tmp_path / "out"
+            Timeline(duration_ms=500, canvases=[TINY], tracks=tracks), sources={}, canvases=[TINY], folder=tmp_path / "out"
         )
     codes = {fault.code for fault in refused.value.faults}
     assert codes == {"keyframes_unordered", "blend_below", "transition_above"}
