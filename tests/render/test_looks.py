@@ -98,7 +98,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Shown:
     shelf = Shelf(folder)
     made = document(Cast(shelf))
     work = render(made, sources=shelf.files, canvases=[TINY], folder=folder / "out", workers=2)
-   .films[0].video = asyncio.run(work).video
+    video = asyncio.run(work).films[0].video
     with av.open(str(video)) as container:
         frames = [frame.to_ndarray(format="bgr24") for frame in container.decode(video=0)]
     return Shown(made, frames, video.read_bytes(), shelf)
@@ -174,7 +174,10 @@ async def test_looks_that_cannot_be_are_refused_before_anything_is_drawn(tmp_pat
     tracks: list[Any] = [VideoTrack(id="v1", clips=[below]), VideoTrack(id="v2", clips=[above])]
     with pytest.raises(TimelineRefused) as refused:
         await render(
-            Timeline(duration_ms=500, canvases=[TINY], tracks=tracks), sources={}, canvases=[TINY], folder=tmp_path / "out"
+            Timeline(duration_ms=500, canvases=[TINY], tracks=tracks),
+            sources={},
+            canvases=[TINY],
+            folder=tmp_path / "out",
         )
     codes = {fault.code for fault in refused.value.faults}
     assert codes == {"keyframes_unordered", "blend_below", "transition_above"}
