@@ -19,8 +19,8 @@ from fenta.render.timeline import FramePlan, Shot, burned, overlays
 
 # Raised whenever equal input is to be drawn in another way than before.
 ENGINE = 1
-# What names a thing without changing how it looks, and times that the frames say already.
-_NAMES = frozenset({"id", "scene", "asset_id", "start_ms", "duration_ms"})
+# What names a thing without changing how it looks, and the one time that the frames say already.
+_NAMES = frozenset({"id", "scene", "asset_id", "start_ms"})
 
 
 def key(text: Burn, span: tuple[int, int]) -> str:
