@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fenta.contracts.timeline import AudioClip, AudioTrack, Duck, Loudness
-from fenta.render import programs
+from fenta.render import programs, sniffing
 from fenta.render.errors import RenderRefused
 from fenta.render.timeline import FramePlan, sounds
 
@@ -128,8 +128,9 @@ def _faded(heard: Samples, clip: AudioClip) -> Samples:
 
 def decode(path: Path, clip_id: str) -> Samples:
     """Stereo samples at 48 kHz. Raises RenderRefused `source_invalid` when there is no sound in the file."""
+    kind = sniffing.demuxer(path, clip_id)
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path), format=kind, options={"protocol_whitelist": sniffing.PROTOCOLS}) as container:
             return _resampled(container)
     except (av.FFmpegError, IndexError, ValueError) as error:
         raise _unreadable(clip_id) from error

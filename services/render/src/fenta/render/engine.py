@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from fenta.chassis.crash import crash_point
 from fenta.contracts.timeline import Canvas, Timeline
-from fenta.render import sidecars
+from fenta.render import programs, sidecars
 from fenta.render.checks import Checks, FileFacts, Heard, Seen, check
 from fenta.render.errors import CheckFailed, Fault, RenderInterrupted, RenderRefused, TimelineRefused
 from fenta.render.timeline import FramePlan, captions, frame_plan, label, source_hashes
@@ -422,6 +422,7 @@ async def _start(work: Path, log: Any) -> asyncio.subprocess.Process:
         stdout=asyncio.subprocess.PIPE,
         stderr=log,
         limit=LINE_LIMIT,
+        env=programs.harmless_environment(),
         # A group of its own: one signal reaches the worker and every ffmpeg that it has started.
         start_new_session=True,
     )

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from fenta.contracts.timeline import Canvas, ColourSource, Effect, VideoClip
-from fenta.render import programs
+from fenta.render import programs, sniffing
 from fenta.render.compose import camera, effects, pictures
 from fenta.render.compose.colour import yuv_of
 from fenta.render.compose.frame import Frame
@@ -128,8 +128,8 @@ class Clip:
 
     def __init__(self, path: Path, shot: Shot, plan: FramePlan, frame_number: int, folder: Path) -> None:
         self._clip_id, self.size = shot.clip.id, (plan.canvas.width, plan.canvas.height)
-        self._errors: IO[bytes] = (folder / f"decode-{shot.over}-{shot.first}-{frame_number}.log").open("w+b")
         arguments = decoder_arguments(path, shot, plan, frame_number)
+        self._errors: IO[bytes] = (folder / f"decode-{shot.over}-{shot.first}-{frame_number}.log").open("w+b")
         self._child = programs.start(arguments, folder=folder, stdout=subprocess.PIPE, stderr=self._errors)
         self._held: Frame | None = None
 
@@ -164,7 +164,8 @@ def decoder_arguments(path: Path, shot: Shot, plan: FramePlan, frame_number: int
         f"trim=end_frame={count},setpts=PTS-STARTPTS,format=yuv420p"
     )
     seek = ["-ss", f"{clip.in_ms / 1000 + offset:.6f}"]
-    decode = ["-v", "error", "-nostdin", "-threads", "1", *seek, "-i", str(path.resolve()), "-an"]
+    guarded = ["-protocol_whitelist", sniffing.PROTOCOLS, "-f", sniffing.demuxer(path, clip.id)]
+    decode = ["-v", "error", "-nostdin", "-threads", "1", *guarded, *seek, "-i", str(path.resolve()), "-an"]
     return [*decode, "-vf", filters, "-f", "rawvideo", "-"]
 
 
