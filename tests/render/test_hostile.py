@@ -100,6 +100,22 @@ def test_what_names_other_files_is_refused_and_they_stay_closed(tmp_path: Path, 
         audio.decode(hostile, "c")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nother.mp4\n#EXT-X-ENDLIST\n",
+        "ffconcat version 1.0\nfile other.mp4\n",
+    ],
+    ids=["hls", "concat"],
+)
+def test_somebody_else_s_film_is_not_shown_by_naming_it(tmp_path: Path, text: str) -> None:
+    other = made(tmp_path / "other.mp4", *PICTURE, "-bf", "0")
+    hostile = tmp_path / "film.mp4"
+    hostile.write_text(text)
+    assert outcome(other, tmp_path) == "seen"
+    assert outcome(hostile, tmp_path) == "source_invalid"
+
+
 def test_a_playlist_behind_a_film_s_head_opens_nothing(tmp_path: Path) -> None:
     """It says it is an MP4, and is then opened as one."""
     hostile = tmp_path / "film.mp4"
