@@ -238,6 +238,43 @@ async def test_what_is_gone_or_spoiled_is_forgotten(parts: Parts, tmp_path: Path
     assert await cache.find(["aaaa", "bbbb"]) == {}
 
 
+async def test_who_dies_before_the_object_is_there_leaves_nothing_that_is_used(
+    parts: Parts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def dying(*_: Any) -> None:
+        raise SystemExit
+
+    with monkeypatch.context() as dead:
+        dead.setattr(Storage, "put_cached", dying)
+        with pytest.raises(SystemExit):
+            await kept(cache_of(parts), tmp_path, "aaaa")
+
+    cache = cache_of(parts)
+    assert set(await cache.find(["aaaa"])) == {"aaaa"}
+    assert not await cache.fetch("aaaa", tmp_path / "copy")
+    assert await cache.find(["aaaa"]) == {}
+
+
+async def test_who_dies_while_room_is_made_leaves_no_object_that_nobody_knows_of(
+    parts: Parts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = cache_of(parts, most_bytes=1)
+    await kept(cache, tmp_path, "aaaa", "bbbb")
+    dropped = Storage.drop_cached
+
+    async def dying(storage: Storage, name: str) -> None:
+        await dropped(storage, name)
+        raise SystemExit
+
+    with monkeypatch.context() as dead:
+        dead.setattr(Storage, "drop_cached", dying)
+        with pytest.raises(SystemExit):
+            await cache.trim()
+    assert set(await cache.find(["aaaa", "bbbb"])) == {"aaaa", "bbbb"}
+    await cache.trim()
+    assert await cache.find(["aaaa", "bbbb"]) == {}
+
+
 async def test_a_store_that_is_away_costs_no_film(
     parts: Parts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -55,6 +55,7 @@ OWN: dict[str, Sequence[str]] = {
         "film.gathered",
         "film.rendering",
         "segment.encoding",
+        "segment.noted",
         "film.joined",
         "film.rendered",
         "film.stored",

@@ -67,11 +67,9 @@ class Storage:
         """Copy an object to a local file; the file appears only when it is whole and fits its hash."""
         return await self._copy(storage_key(org_id, sha256), sha256, path)
 
-    async def put_cached(self, name: str, path: Path) -> tuple[str, int]:
-        """Keep a file that can be made again under a name of this service's own; answers its SHA-256 and size."""
-        sha256, size_bytes = await self._run(lambda: (hash_file(path), path.stat().st_size))
+    async def put_cached(self, name: str, path: Path) -> None:
+        """Keep a file that can be made again under a name of this service's own."""
         await self._call("put", self._uploading(path, self._cached(name), {}))
-        return sha256, size_bytes
 
     async def fetch_cached(self, name: str, sha256: str, path: Path) -> Path:
         """Like `fetch`, for what was kept by name. Raises NotFound; PermanentError if it is not what it was."""

@@ -3,13 +3,15 @@
 They are kept as long as there is room, the least used go first. Losing one costs its work again and nothing else.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from fenta.chassis.crash import crash_point
 from fenta.chassis.database import Database, Session
 from fenta.chassis.errors import FentaError
-from fenta.chassis.storage import Storage
+from fenta.chassis.storage import Storage, hash_file
 from fenta.chassis.telemetry import log
 from fenta.render.repository import Segments
 
@@ -40,16 +42,22 @@ class SegmentCache:
         return True
 
     async def keep(self, key: str, path: Path, seen: dict[str, Any]) -> None:
-        """A store that is away is no reason to lose a film."""
+        """A store that is away is no reason to lose a film.
+
+        The row comes first: who dies in between leaves one without its object, which the next to look forgets, and
+        never an object that nobody knows of.
+        """
         if not self._most_bytes:
             return
-        try:
-            sha256, size_bytes = await self._storage.put_cached(self._name(key), path)
-        except FentaError as error:
-            log.info("segment.not_kept", key=key, error=f"{type(error).__name__}: {error}")
-            return
+        sha256, size_bytes = await asyncio.to_thread(lambda: (hash_file(path), path.stat().st_size))
         async with self._database.transaction() as session:
             await Segments(session).add(self._org_id, key, sha256=sha256, size_bytes=size_bytes, seen=seen)
+        crash_point("segment.noted")
+        try:
+            await self._storage.put_cached(self._name(key), path)
+        except FentaError as error:
+            log.info("segment.not_kept", key=key, error=f"{type(error).__name__}: {error}")
+            await self.forget([key])
 
     async def forget(self, keys: Sequence[str]) -> None:
         async with self._database.transaction() as session:
@@ -60,14 +68,17 @@ class SegmentCache:
         await Segments(session).settle(self._org_id, keys)
 
     async def trim(self) -> None:
-        """Make room: the least used of all organisations go."""
+        """Make room: the least used of all organisations go, their objects first."""
         async with self._database.transaction() as session:
-            gone = await Segments(session).remove_least_used(self._most_bytes)
-        for org_id, key in gone:
+            least_used = await Segments(session).least_used(self._most_bytes)
+        for org_id, key in least_used:
             try:
                 await self._storage.drop_cached(f"{org_id}/{key}")
             except FentaError as error:
                 log.info("segment.not_dropped", key=key, error=f"{type(error).__name__}: {error}")
+                return
+            async with self._database.transaction() as session:
+                await Segments(session).remove(org_id, [key])
 
     def _name(self, key: str) -> str:
         return f"{self._org_id}/{key}"

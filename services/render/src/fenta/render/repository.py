@@ -76,11 +76,9 @@ class Renders:
 # The newest stay, up to so many bytes; an index gives them in this order.
 _LEAST_USED = text(
     """
-    DELETE FROM segment s USING (
+    SELECT org_id, key FROM (
         SELECT org_id, key, sum(size_bytes) OVER (ORDER BY used_at DESC, org_id, key) AS room FROM segment
-    ) AS ranked
-    WHERE ranked.room > :bytes AND s.org_id = ranked.org_id AND s.key = ranked.key
-    RETURNING s.org_id, s.key
+    ) AS ranked WHERE room > :bytes
     """
 )
 
@@ -111,7 +109,7 @@ class Segments:
         await self._lock(org_id, keys)
         await self._session.execute(delete(Segment).where(*_of(org_id, keys)))
 
-    async def remove_least_used(self, most_bytes: int) -> Sequence[tuple[str, str]]:
+    async def least_used(self, most_bytes: int) -> Sequence[tuple[str, str]]:
         """Organisation and key of those for which there is no room any more."""
         rows = await self._session.execute(_LEAST_USED, {"bytes": most_bytes})
         return [(row.org_id, row.key) for row in rows]
