@@ -110,8 +110,8 @@ async def render(
     """Render a film for each canvas into `folder`; the sound is made once for all.
 
     `sources` has a local file for the SHA-256 of every asset of the timeline. `on_progress` is told frames done and
-    frames in all, rising. Raises RenderRefused (TimelineRefused, CheckFailed)
-    or RenderInterrupted; then, as after a cancel, no child runs on and no file of the render is left.
+    frames in all, rising. Raises RenderRefused (TimelineRefused, CheckFailed) or RenderInterrupted; then, as after a
+    cancel, no child runs on and no file of the render is left.
     """
     if missing := source_hashes(timeline) - sources.keys():
         raise RenderRefused("source_missing", f"The timeline names files that are not there: {', '.join(missing)}.")

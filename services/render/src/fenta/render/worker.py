@@ -78,16 +78,16 @@ class Worker:
 
     def thumbnail(self, canvas: int) -> Answer:
         made = render_thumbnail(self._plans[canvas], self._sources, self._of(canvas))
-        return self._named(made, canvas)
+        return self._handed_over(made, canvas)
 
     def join(self, canvas: int, segments: list[tuple[str, int]], sound: str | None) -> Answer:
         heard = str(self._folder / sound) if sound else None
         film = encode.join(self._plans[canvas], segments, heard, self._of(canvas), "video.mp4")
         crash_point("film.joined")
         facts = asdict(inspect(film))
-        return self._named(film, canvas) | {"facts": facts}
+        return self._handed_over(film, canvas) | {"facts": facts}
 
-    def _named(self, file: Path, canvas: int) -> Answer:
+    def _handed_over(self, file: Path, canvas: int) -> Answer:
         """A finished file by a name that no other canvas has, relative to the folder of all."""
         named = file.replace(file.with_stem(f"{file.stem}-{label(self._canvases[canvas])}"))
         return {"file": str(named.relative_to(self._folder))}
