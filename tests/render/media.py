@@ -5,6 +5,7 @@ import wave
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import cv2
@@ -12,6 +13,7 @@ import numpy as np
 
 from fenta.contracts.documents import Cue, MediaRef, Music, Script, Segment, Speech, Subtitles, Word
 from fenta.contracts.timeline import Canvas, Timeline
+from fenta.render.audio.samples import decode
 from fenta.render.template import Bindings, Visual, compile_short
 
 RATE = 16_000
@@ -72,6 +74,13 @@ class Shelf:
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
             container.mux(stream.encode(None))
         return Visual(self.keep(path.name), media="video", duration_ms=round(seconds * 1000))
+
+
+def heard(path: Path) -> np.ndarray[Any, Any]:
+    """What render hears in a file: stereo samples at 48 kHz."""
+    with TemporaryDirectory() as folder:
+        recording = decode(path, Path(folder) / "sound.f32", "c")
+        return recording.part(0, recording.length)
 
 
 def _tone(hertz: float, milliseconds: int, level: float, harmonics: int = 1) -> Any:

@@ -18,7 +18,7 @@ from fenta.chassis.workers import Workers
 from fenta.contracts import documents
 from fenta.contracts.events import EVENTS, CancellationRequested, Event, RenderRequested, StepProgressed
 from fenta.contracts.ids import new_id, step_id, uuid7
-from fenta.contracts.nodes import CATALOGUE
+from fenta.contracts.nodes import CATALOGUE, RenderParams
 from fenta.contracts.timeline import Canvas
 from fenta.contracts.values import Contract, KeyedValue, PortValue, Value, inline
 from fenta.render import handlers
@@ -47,7 +47,15 @@ class TheEngine:
         self.segments: tuple[str, ...] = ()
 
     async def __call__(
-        self, timeline: Any, *, sources: Any, canvases: Sequence[Canvas], folder: Path, on_progress: Any, cache: Any
+        self,
+        timeline: Any,
+        *,
+        sources: Any,
+        canvases: Sequence[Canvas],
+        folder: Path,
+        params: RenderParams,
+        on_progress: Any,
+        cache: Any,
     ) -> Rendered:
         self.calls += 1
         self.canvases = canvases
@@ -62,7 +70,7 @@ class TheEngine:
             raise self.errors.pop(0)
         on_progress(150, 150)
         found = await cache.find(self.segments)
-        made = _rendered(folder, canvases, timeline.duration_ms)
+        made = _rendered(folder, canvases, timeline.duration_ms, params)
         for key in self.segments:
             if key not in found:
                 await cache.keep(key, made.films[0].video, {"frames": 50})
@@ -70,7 +78,7 @@ class TheEngine:
         return replace(made, segments=self.segments, free_frames=paid)
 
 
-def _rendered(folder: Path, canvases: Sequence[Canvas], duration_ms: int) -> Rendered:
+def _rendered(folder: Path, canvases: Sequence[Canvas], duration_ms: int, params: RenderParams) -> Rendered:
     def made(name: str) -> Path:
         path = folder / name
         path.write_bytes(f"{name} {duration_ms}".encode())
@@ -80,7 +88,7 @@ def _rendered(folder: Path, canvases: Sequence[Canvas], duration_ms: int) -> Ren
         Film(canvas, made(f"video-{label(canvas)}.mp4"), made(f"thumbnail-{label(canvas)}.jpg"), 30, 150, 5000, CHECKS)
         for canvas in canvases
     ]
-    return Rendered(tuple(films), made("subtitles.srt"), made("subtitles.vtt"), -14.0, -1.5)
+    return Rendered(tuple(films), {kind: made(f"subtitles.{kind}") for kind in params.sidecars}, -14.0, -1.5)
 
 
 @dataclass

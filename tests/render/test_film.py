@@ -15,6 +15,7 @@ import pytest
 from fenta.contracts.timeline import Aspect, Canvas
 from fenta.render import audio, encode, programs
 from fenta.render import timeline as plans
+from fenta.render.audio import mastering, mixing
 from fenta.render.captions.burn import burn, install_fonts
 from fenta.render.compose.composer import Composer
 from fenta.render.engine import render
@@ -22,7 +23,7 @@ from fenta.render.inspection import inspect
 from fenta.render.template import compile_short
 from fenta.render.timeline import FramePlan, frame_plan
 from tests.render.conftest import Film
-from tests.render.media import SMALL, Shelf, bindings, timeline
+from tests.render.media import SMALL, Shelf, bindings, heard, timeline
 
 
 def plan_of(film: Film) -> FramePlan:
@@ -32,10 +33,6 @@ def plan_of(film: Film) -> FramePlan:
 def luma_frames(path: Path) -> np.ndarray:
     with av.open(str(path)) as container:
         return np.array([frame.to_ndarray()[: frame.height] for frame in container.decode(video=0)])
-
-
-def decoded_sound(path: Path) -> np.ndarray:
-    return audio.decode(path, "film")
 
 
 def level_db(samples: np.ndarray) -> float:
@@ -61,8 +58,7 @@ def test_every_frame_decodes_at_its_own_time(film: Film) -> None:
 def test_what_was_made_is_all_there_and_nothing_else(film: Film) -> None:
     files = sorted(path.name for path in film.video.parent.iterdir())
     assert files == ["subtitles.srt", "subtitles.vtt", "thumbnail-9x16.jpg", "video-9x16.mp4"]
-    assert film.rendered.srt is not None
-    assert film.rendered.srt.read_text().count("-->") == 6
+    assert film.rendered.beside["srt"].read_text().count("-->") == 6
 
 
 def test_progress_rises_to_the_end(film: Film) -> None:
@@ -110,7 +106,7 @@ def test_loudness_and_peak(film: Film, tmp_path: Path) -> None:
         ],
         folder=tmp_path,
     )
-    lufs, peak = audio.measured(report)
+    lufs, peak = mastering.measured(report)
     assert lufs == pytest.approx(-14, abs=0.4)
     assert peak is not None
     assert peak <= -1.0
@@ -120,17 +116,18 @@ async def test_music_steps_back_under_speech(shelf: Shelf, tmp_path: Path) -> No
     document = timeline(shelf)
     plan = frame_plan(document, SMALL)
     music = next(track for track in plans.sounds(document) if track.role == "music")
-    voice, _ = audio.voices(plans.sounds(document), shelf.files, 48 * document.duration_ms)
-    heard = audio.bed(music, shelf.files, voice)
+    sounds = mixing.Shelf(shelf.files, tmp_path)
+    voice, _ = mixing.voices(plans.sounds(document), sounds, 48 * document.duration_ms)
+    under_voice = mixing.bed(music, sounds, voice).part(0, 48 * document.duration_ms)
     spoken = [clip for track in plans.sounds(document) if track.role == "voice" for clip in track.clips]
-    under = [level_db(heard[48 * clip.start_ms : 48 * (clip.start_ms + clip.duration_ms)]) for clip in spoken]
-    alone = level_db(heard[48 * (document.duration_ms - 800) - 20_000 : 48 * (document.duration_ms - 800)])
-    assert plan.frames * 1600 == len(heard)
+    under = [level_db(under_voice[48 * clip.start_ms : 48 * (clip.start_ms + clip.duration_ms)]) for clip in spoken]
+    alone = level_db(under_voice[48 * (document.duration_ms - 800) - 20_000 : 48 * (document.duration_ms - 800)])
+    assert plan.frames * 1600 == len(under_voice)
     assert max(under) <= alone - 6
 
 
 def test_a_voice_is_heard_at_its_place(film: Film) -> None:
-    sound = decoded_sound(film.video)
+    sound = heard(film.video)
     first = next(clip for track in plans.sounds(film.timeline) if track.role == "voice" for clip in track.clips)
     start = 48 * first.start_ms
     assert level_db(sound[start + 1000 : start + 5000]) > level_db(sound[max(0, start - 4500) : start - 500]) + 6

@@ -14,6 +14,7 @@ from fenta.render import audio, programs, sniffing
 from fenta.render.compose.composer import Composer
 from fenta.render.errors import RenderRefused
 from fenta.render.timeline import frame_plan
+from tests.render.media import heard
 
 TINY = Canvas(aspect="9:16", width=72, height=128)
 PICTURE = ["-f", "lavfi", "-i", "testsrc=s=96x64:r=10:d=1"]
@@ -59,7 +60,7 @@ def test_films_are_known_by_their_bytes_under_any_name(
 def test_sounds_are_known_by_their_bytes_under_any_name(tmp_path: Path, name: str, kind: str) -> None:
     sound = made(tmp_path / name, *SOUND).rename(tmp_path / "sound.bin")
     assert sniffing.demuxer(sound, "c") == kind
-    samples = audio.decode(sound, "c")
+    samples = heard(sound)
     assert abs(len(samples) / audio.RATE - 1) < 0.1
     assert np.abs(samples).max() > 0.05
 
@@ -97,7 +98,7 @@ def test_what_names_other_files_is_refused_and_they_stay_closed(tmp_path: Path, 
     assert refused.value.code == "source_invalid"
     assert "clip c" in refused.value.message
     with pytest.raises(RenderRefused):
-        audio.decode(hostile, "c")
+        heard(hostile)
 
 
 @pytest.mark.parametrize(

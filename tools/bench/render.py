@@ -21,6 +21,7 @@ from fenta.render import audio, encode, programs
 from fenta.render.captions.burn import Burn, burn, install_fonts
 from fenta.render.checks import Heard, Seen, check
 from fenta.render.compose.composer import Composer
+from fenta.render.encoders import SOFTWARE
 from fenta.render.inspection import inspect
 from fenta.render.template import Visual
 from fenta.render.timeline import FramePlan, frame_plan
@@ -31,7 +32,7 @@ CANVAS = Canvas(aspect="9:16", width=1080, height=1920)
 TEXTS = ("The night is dark, but why is it?", "Light needs time to arrive here.")
 RUNS = 3
 # The encoder as anybody would call it, at our quality and on one thread as ours.
-PLAIN = {"c:v": "libx264", "preset": "veryfast", "crf": encode.QUALITY, "threads": 1}
+PLAIN = {"c:v": "libx264", "preset": "veryfast", "crf": SOFTWARE["h264"].scale[1]["standard"], "threads": 1}
 
 
 def run(runs: int = RUNS) -> list[dict[str, Any]]:

@@ -322,10 +322,12 @@ class RenderedFile(Contract):
     height: int
     fps: int
     codec: str
+    encoder: str = "libx264"
     duration_ms: int
     video_asset_id: str
     thumbnail_asset_id: str | None = None
     sidecars: dict[str, str] = Field(default_factory=dict)
+    previews: dict[str, str] = Field(default_factory=dict)
 
 
 class RenderChecks(Contract):

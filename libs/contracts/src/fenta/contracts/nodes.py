@@ -15,6 +15,13 @@ Executor = Literal["workflow", "generation", "render"]
 Lane = Literal["high", "default", "media"]
 Aspects = Annotated[list[Aspect], Field(min_length=1, max_length=4), AfterValidator(each_once)]
 Models = Annotated[list[str], Field(min_length=1, max_length=5)]
+Codec = Literal["h264", "hevc", "av1", "vp9"]
+EncoderWish = Literal["auto", "software", "hardware"]
+Quality = Literal["draft", "standard", "high"]
+Preview = Literal["gif", "webp", "sprite"]
+Sidecar = Literal["srt", "vtt", "otio", "loudness", "provenance"]
+ThumbnailBy = Literal["sharpness", "contrast", "faces"]
+AudioFormat = Literal["m4a", "mp3", "wav"]
 Prompt = Annotated[str, Field(max_length=5000)]
 
 # What a value may also be used as, besides its own type.
@@ -175,9 +182,14 @@ class TimelineParams(Params):
 class RenderParams(Params):
     aspects: Aspects = ["9:16"]
     resolution: Resolution = "1080p"
-    codec: Literal["h264"] = "h264"
-    sidecars: list[Literal["srt", "vtt"]] = ["srt", "vtt"]
+    codec: Codec = "h264"
+    encoder: EncoderWish = "auto"
+    quality: Quality = "standard"
+    sidecars: list[Sidecar] = ["srt", "vtt"]
+    previews: list[Preview] = []
+    audio: AudioFormat | None = None
     thumbnail: bool = True
+    thumbnail_by: ThumbnailBy = "sharpness"
     checks: Literal[True] = True
 
 
@@ -329,7 +341,10 @@ CATALOGUE: dict[str, NodeType] = {
             executor="render",
             params=RenderParams,
             inputs=_ports("timeline:timeline"),
-            outputs=_ports("video:render renders:render* thumbnail:image srt:file vtt:file"),
+            outputs=_ports(
+                "video:render renders:render* thumbnail:image srt:file vtt:file otio:file loudness:file "
+                "provenance:file audio:audio gif:image webp:image sprite:image sprite_vtt:file"
+            ),
             lane="media",
             weight=30,
             timeout_seconds=3600,

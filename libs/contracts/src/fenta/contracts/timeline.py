@@ -148,6 +148,9 @@ class Keyframe(Contract):
     easing: Easing = "ease_in_out"
 
 
+Keyframes = Annotated[list[Keyframe], Field(min_length=1, max_length=200)]
+
+
 class Motion(Contract):
     """A camera move over a still picture, by name; `ken_burns` goes from one zoom and focus to another.
 
@@ -239,7 +242,8 @@ class VideoClip(Contract):
 
     `x` and `y` are the clip's middle in shares of the canvas, `scale` 1 its own size, `rotation_degrees` clockwise.
     `corner_radius` 1 rounds the shorter side wholly. Each of them, `opacity` and `shadow` may have `keyframes` instead,
-    in rising order from the clip's start. `blend` is how a clip mixes with what lies below it.
+    in rising order from the clip's start. `blend` is how a clip mixes with what lies below it. With `gain_db` a film is
+    heard too, and fades as its picture does.
     """
 
     id: str
@@ -265,9 +269,8 @@ class VideoClip(Contract):
     fade_out_ms: Milliseconds = 0
     blend: Blend = "normal"
     effects: list[Effect] = Field(default_factory=list, max_length=8)
-    keyframes: dict[Property, Annotated[list[Keyframe], Field(min_length=1, max_length=200)]] = Field(
-        default_factory=dict
-    )
+    keyframes: dict[Property, Keyframes] = Field(default_factory=dict)
+    gain_db: Annotated[float, Field(ge=-60, le=20)] | None = None
 
 
 class OverlayClip(Contract):
@@ -304,14 +307,23 @@ class CaptionClip(Contract):
 
 
 class AudioClip(Contract):
+    """A sound, of an asset that may be a film.
+
+    `speed` keeps the pitch. A `loop` goes over into its next round without a seam. `trim_silence` leaves out the quiet
+    at the recording's beginning and end. `envelope` is a gain in dB over the clip's time, on top of `gain_db`.
+    """
+
     id: str
     scene: str | None = None
     start_ms: Milliseconds
     duration_ms: Annotated[int, Field(gt=0)]
     in_ms: Milliseconds = 0
+    speed: float = Field(default=1.0, ge=0.25, le=4)
     source: AssetSource
     loop: bool = False
+    trim_silence: bool = False
     gain_db: float = Field(default=0, ge=-60, le=20)
+    envelope: Annotated[list[Keyframe], Field(max_length=200)] = Field(default_factory=list)
     fade_in_ms: Milliseconds = 0
     fade_out_ms: Milliseconds = 0
 

@@ -6,7 +6,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fenta.contracts.documents import media_type_of
 from fenta.contracts.events import (
     AssetGenerated,
     Problem,
@@ -23,14 +22,34 @@ from fenta.contracts.ids import asset_id, usage_id
 from fenta.contracts.units import render_seconds
 from fenta.contracts.values import Asset, KeyedValue, Lineage, PortValue, Value, storage_key
 from fenta.render.checks import Checks
-from fenta.render.engine import Film, Rendered
+from fenta.render.engine import Rendered
 from fenta.render.materials import assets_in, render_params
 from fenta.render.template import TEMPLATE
 
 UNIT = "render_seconds"
-MEDIA_TYPES = {"video": "video/mp4", "thumbnail": "image/jpeg", "srt": "application/x-subrip", "vtt": "text/vtt"}
-VALUE_TYPES = {"video": "render", "thumbnail": "image", "srt": "file", "vtt": "file"}
-ASSET_KINDS = {"video": "video", "thumbnail": "image", "srt": "srt", "vtt": "vtt"}
+MEDIA_TYPES = {
+    ".mp4": "video/mp4",
+    ".jpg": "image/jpeg",
+    ".gif": "image/gif",
+    ".webp": "image/webp",
+    ".srt": "application/x-subrip",
+    ".vtt": "text/vtt",
+    ".otio": "application/json",
+    ".json": "application/json",
+    ".m4a": "audio/mp4",
+    ".mp3": "audio/mpeg",
+    ".wav": "audio/wav",
+}
+# Of output names; all others are files of their own kind.
+VALUE_TYPES = {
+    "video": "render",
+    "thumbnail": "image",
+    "gif": "image",
+    "webp": "image",
+    "sprite": "image",
+    "audio": "audio",
+}
+ASSET_KINDS = VALUE_TYPES | {"video": "video", "sprite_vtt": "vtt"}
 
 
 class Output(NamedTuple):
@@ -46,6 +65,7 @@ class Stored:
 
     sha256: str
     size_bytes: int
+    media_type: str
 
 
 @dataclass(frozen=True)
@@ -61,18 +81,18 @@ def step_of(request: RenderRequested) -> dict[str, Any]:
 
 
 def files_of(rendered: Rendered, request: RenderRequested) -> dict[Output, Path]:
-    """What was made and asked for. Subtitles are the same for all films."""
-    params = render_params(request)
-    made: dict[Output, Path | None] = {}
+    """What was made and asked for. What is beside the films is the same for all of them."""
+    made: dict[Output, Path] = {}
     for number, film in enumerate(rendered.films):
-        made |= {Output("video", number): film.video, Output("thumbnail", number): film.thumbnail}
-    made |= {Output("srt"): rendered.srt, Output("vtt"): rendered.vtt}
-    wanted = {"video", *params.sidecars, *(["thumbnail"] if params.thumbnail else [])}
-    return {output: path for output, path in made.items() if path is not None and output.port in wanted}
+        own = {"video": film.video, "thumbnail": film.thumbnail, **film.previews}
+        made |= {Output(port, number): path for port, path in own.items()}
+    made |= {Output(port): path for port, path in rendered.beside.items()}
+    unwanted = set() if render_params(request).thumbnail else {"thumbnail"}
+    return {output: path for output, path in made.items() if output.port not in unwanted}
 
 
 def timeline_made(request: RenderRequested, stored: Stored, duration_ms: int, times: Times) -> AssetGenerated:
-    asset = _asset(request, Output("timeline"), "timeline", media_type_of("timeline"), stored, TEMPLATE)
+    asset = _asset(request, Output("timeline"), "timeline", stored, TEMPLATE)
     value = Value(type="timeline", asset_id=asset.asset_id, sha256=stored.sha256)
     return AssetGenerated(
         **step_of(request),
@@ -85,16 +105,14 @@ def timeline_made(request: RenderRequested, stored: Stored, duration_ms: int, ti
 def film_made(
     request: RenderRequested, timeline: Value, rendered: Rendered, stored: Mapping[Output, Stored], times: Times
 ) -> RenderCompleted:
-    assets = {
-        output: _film_asset(request, output, rendered.films[output.film], file) for output, file in stored.items()
-    }
+    assets = {output: _film_asset(request, output, rendered, file) for output, file in stored.items()}
     return RenderCompleted(
         **step_of(request),
         outputs=_outputs(rendered, assets),
         assets=list(assets.values()),
         usage=_usage(request, rendered),
         timeline={"asset_id": timeline.asset_id or "", "sha256": timeline.sha256},
-        renders=[_file(request, film, number, assets) for number, film in enumerate(rendered.films)],
+        renders=[_file(request, rendered, number, assets) for number in range(len(rendered.films))],
         encoded_ms=rendered.encoded_ms,
         cached_ms=rendered.cached_ms,
         checks=_checks([film.checks for film in rendered.films]),
@@ -144,22 +162,25 @@ def _outputs(rendered: Rendered, assets: Mapping[Output, Asset]) -> dict[str, Po
 
 
 def _value(port: str, asset: Asset) -> Value:
-    return Value(type=VALUE_TYPES[port], asset_id=asset.asset_id, sha256=asset.sha256)
+    return Value(type=VALUE_TYPES.get(port, "file"), asset_id=asset.asset_id, sha256=asset.sha256)
 
 
-def _file(request: RenderRequested, film: Film, number: int, assets: Mapping[Output, Asset]) -> RenderedFile:
+def _file(request: RenderRequested, rendered: Rendered, number: int, assets: Mapping[Output, Asset]) -> RenderedFile:
+    film, params = rendered.films[number], render_params(request)
     thumbnail = assets.get(Output("thumbnail", number))
     return RenderedFile(
         aspect=film.canvas.aspect,
-        resolution=render_params(request).resolution,
+        resolution=params.resolution,
         width=film.canvas.width,
         height=film.canvas.height,
         fps=film.fps,
-        codec="h264",
+        codec=params.codec,
+        encoder=rendered.encoder,
         duration_ms=film.duration_ms,
         video_asset_id=assets[Output("video", number)].asset_id,
         thumbnail_asset_id=thumbnail.asset_id if thumbnail else None,
-        sidecars={port: assets[Output(port)].asset_id for port in ("srt", "vtt") if Output(port) in assets},
+        sidecars={port: assets[Output(port)].asset_id for port in rendered.beside},
+        previews={port: assets[Output(port, number)].asset_id for port in film.previews},
     )
 
 
@@ -181,8 +202,9 @@ def _usage(request: RenderRequested, rendered: Rendered) -> list[UsageLine]:
     return [UsageLine(usage_id=usage_id(request.step_id, UNIT), unit=UNIT, quantity=quantity)] if quantity else []
 
 
-def _film_asset(request: RenderRequested, output: Output, film: Film, stored: Stored) -> Asset:
-    asset = _asset(request, output, ASSET_KINDS[output.port], MEDIA_TYPES[output.port], stored, "libx264")
+def _film_asset(request: RenderRequested, output: Output, rendered: Rendered, stored: Stored) -> Asset:
+    film = rendered.films[output.film]
+    asset = _asset(request, output, ASSET_KINDS.get(output.port, output.port), stored, rendered.encoder)
     seen = output.port in {"video", "thumbnail"}
     return asset.model_copy(
         update={
@@ -193,11 +215,11 @@ def _film_asset(request: RenderRequested, output: Output, film: Film, stored: St
     )
 
 
-def _asset(request: RenderRequested, output: Output, kind: str, media_type: str, stored: Stored, model: str) -> Asset:  # noqa: PLR0917
+def _asset(request: RenderRequested, output: Output, kind: str, stored: Stored, model: str) -> Asset:
     return Asset(
         asset_id=asset_id(request.step_id, output.port, output.film),
         kind=kind,
-        media_type=media_type,
+        media_type=stored.media_type,
         sha256=stored.sha256,
         size_bytes=stored.size_bytes,
         storage_key=storage_key(request.org_id, stored.sha256),

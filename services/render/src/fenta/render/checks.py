@@ -6,6 +6,7 @@ from itertools import groupby
 
 from fenta.contracts.timeline import CaptionTrack
 from fenta.render.captions.text import plain
+from fenta.render.encoders import SOFTWARE, Encoder
 from fenta.render.errors import Fault
 from fenta.render.timeline import FramePlan, burned, captions, sounds
 
@@ -66,7 +67,7 @@ class Checks:
         return not self.faults
 
 
-def check(plan: FramePlan, facts: FileFacts, seen: Seen, heard: Heard) -> Checks:
+def check(plan: FramePlan, facts: FileFacts, seen: Seen, heard: Heard, encoder: Encoder = SOFTWARE["h264"]) -> Checks:
     """Look at everything and name all that is wrong."""
     wanted_ms = plan.frames * 1000 // plan.fps
     measured = Checks(
@@ -78,7 +79,7 @@ def check(plan: FramePlan, facts: FileFacts, seen: Seen, heard: Heard) -> Checks
         caption_coverage=coverage(plan),
     )
     faults = (
-        *_file_faults(plan, facts, measured),
+        *_file_faults(plan, facts, measured, encoder),
         *_picture_faults(plan, seen, measured),
         *_sound_faults(plan, heard),
         *_caption_faults(plan, seen, measured),
@@ -95,7 +96,7 @@ def _standing(plan: FramePlan, seen: Seen) -> list[bool]:
     return [change == 0 and plan.expected_to_move(frame) for frame, change in enumerate(seen.change)]
 
 
-def _file_faults(plan: FramePlan, facts: FileFacts, measured: Checks) -> Iterator[Fault]:
+def _file_faults(plan: FramePlan, facts: FileFacts, measured: Checks, encoder: Encoder) -> Iterator[Fault]:
     canvas = plan.canvas
     if measured.duration_error_ms > 1000 // plan.fps:
         yield Fault("duration_wrong", f"The film is {measured.duration_error_ms} ms off its length.")
@@ -104,7 +105,7 @@ def _file_faults(plan: FramePlan, facts: FileFacts, measured: Checks) -> Iterato
     if (facts.width, facts.height) != (canvas.width, canvas.height):
         size = f"{facts.width}x{facts.height}"
         yield Fault("size_wrong", f"The film is {size} instead of {canvas.width}x{canvas.height}.")
-    if (facts.codec, facts.profile, facts.pixel_format) != ("h264", "High", "yuv420p"):
+    if (facts.codec, facts.profile, facts.pixel_format) != (encoder.codec, encoder.profile, "yuv420p"):
         yield Fault("codec_wrong", f"The picture is {facts.codec} {facts.profile} {facts.pixel_format}.")
     if facts.colour != (1, 1, 1, 1):
         yield Fault("colour_wrong", "The film does not say that its colours are BT.709.")

@@ -1,4 +1,4 @@
-"""Segments of frames become H.264, by one encoder each; segments and sound become one file by copying."""
+"""Segments of frames are encoded, each by an ffmpeg of its own; segments and sound become one file by copying."""
 
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
@@ -10,19 +10,16 @@ import cv2
 import ffmpeg
 import numpy as np
 
+from fenta.contracts.nodes import Quality
 from fenta.contracts.timeline import Canvas
 from fenta.render import programs
 from fenta.render.captions.burn import Burn
 from fenta.render.compose.composer import Composer, Statistics
 from fenta.render.compose.frame import Frame, Plane
+from fenta.render.encoders import SOFTWARE, Encoder
 from fenta.render.places import place_of
 from fenta.render.timeline import FramePlan
 
-PRESET, QUALITY = "veryfast", 22
-# Frames between others (B) are predicted to a quarter of a pixel and hardly corrected: seen one after the other, a slow
-# move trembles by a third of a pixel in them. Without them, and with a finer search, it glides. A camera moves all of a
-# picture alike: one reference and whole blocks follow it as well as many small ones, and cost a quarter less.
-MOTION = "bframes=0:ref=1:subme=4:me=dia:partitions=i8x8"
 REPORT_EVERY = 10
 BAND = 0.22
 # A burned line changes several per cent of the band around it; noise of the pipe changes nothing at all.
@@ -39,8 +36,27 @@ class Segment:
     captioned: dict[int, bool] = field(default_factory=dict)
 
 
-def encode_segment(
-    text: Burn, sources: Mapping[str, Path], folder: Path, span: tuple[int, int], report: Callable[[int], None]
+@dataclass(frozen=True)
+class Encoding:
+    """How finished frames become a film."""
+
+    encoder: Encoder
+    quality: Quality = "standard"
+
+    def options(self, plan: FramePlan) -> dict[str, Any]:
+        return self.encoder.arguments(self.quality, plan.fps)
+
+
+STANDARD = Encoding(SOFTWARE["h264"])
+
+
+def encode_segment(  # noqa: PLR0917
+    text: Burn,
+    sources: Mapping[str, Path],
+    folder: Path,
+    span: tuple[int, int],
+    report: Callable[[int], None],
+    encoding: Encoding = STANDARD,
 ) -> Segment:
     """Compose and encode `[first, last)` into `folder`. Raises RenderRefused or RenderInterrupted."""
     (first, last), plan = span, text.plan
@@ -49,7 +65,7 @@ def encode_segment(
     (folder / f"{name}.ass").write_text(text.document(*span), encoding="utf-8")
     composer = Composer(plan, sources, folder)
     with (folder / f"{name}.log").open("w+b") as log:
-        arguments = segment_arguments(plan, name, last - first, [probe - first for probe in probes])
+        arguments = segment_arguments(plan, encoding, name, last - first, [probe - first for probe in probes])
         child = programs.start(
             arguments, folder=folder, stdin=subprocess.PIPE, stderr=log, environment=fonts_environment(folder)
         )
@@ -108,16 +124,16 @@ def _finish(child: "subprocess.Popen[bytes]", log: Any) -> None:
 # --- the encoder ------------------------------------------------------------------------------------------------------
 
 
-def segment_arguments(plan: FramePlan, name: str, frames: int, probes: Sequence[int]) -> list[str]:
-    """ffmpeg's arguments: raw frames in, text burned in, H.264 out, and the caption bands of the probe frames."""
+def segment_arguments(plan: FramePlan, encoding: Encoding, name: str, frames: int, probes: Sequence[int]) -> list[str]:
+    """ffmpeg's arguments: raw frames in, text burned in, film out, and the caption bands of the probe frames."""
     # The input is labelled, or ffmpeg would convert from the matrix it takes for granted.
     raw = ffmpeg.input("-", extra_options=raw_input_options(plan))
     written = written_over(raw, f"{name}.ass", plan.fps)
     if not probes:
-        outputs = [_encoded(plan, written, name, frames)]
+        outputs = [_encoded(plan, encoding, written, name, frames)]
     else:
         both = written.split(outputs=2)
-        outputs = [_encoded(plan, both.video(0), name, frames), _probed(plan, both.video(1), name, probes)]
+        outputs = [_encoded(plan, encoding, both.video(0), name, frames), _probed(plan, both.video(1), name, probes)]
     quiet = {"v": "error", "nostdin": True, "filter_threads": 1, "filter_complex_threads": 1}
     return _arguments(ffmpeg.merge_outputs(*outputs).global_args(extra_options=quiet))
 
@@ -144,25 +160,10 @@ def raw_input_options(plan: FramePlan) -> dict[str, Any]:
     }
 
 
-def _encoded(plan: FramePlan, stream: Any, name: str, frames: int) -> Any:
+def _encoded(plan: FramePlan, encoding: Encoding, stream: Any, name: str, frames: int) -> Any:
     tagged = stream.setparams(range="tv", colorspace="bt709", color_primaries="bt709", color_trc="bt709")
-    options = {"frames:v": frames, **encoder_options(plan), **_exact_clock(plan)}
+    options = {"frames:v": frames, **encoding.options(plan), **_exact_clock(plan)}
     return ffmpeg.output(tagged, filename=f"{name}.mp4", extra_options=options)
-
-
-def encoder_options(plan: FramePlan) -> dict[str, Any]:
-    """One thread and no tricks of one kind of processor: equal frames give equal bytes anywhere."""
-    return {
-        "c:v": "libx264",
-        "preset": PRESET,
-        "crf": QUALITY,
-        "profile:v": "high",
-        "g": 2 * plan.fps,
-        "threads": 1,
-        "x264-params": f"cpu-independent=1:{MOTION}",
-        "flags:v": "+cgop+bitexact",
-        "fflags": "+bitexact",
-    }
 
 
 def _probed(plan: FramePlan, stream: Any, name: str, probes: Sequence[int]) -> Any:

@@ -9,18 +9,23 @@ import sys
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from fenta.chassis.crash import crash_point
+from fenta.contracts.nodes import Codec, EncoderWish, RenderParams
 from fenta.contracts.timeline import Canvas, Timeline
-from fenta.render import programs, sidecars
+from fenta.render import programs
 from fenta.render.checks import Checks, FileFacts, Heard, Seen, check
+from fenta.render.encoders import BY_NAME, Encoder
 from fenta.render.errors import CheckFailed, Fault, RenderInterrupted, RenderRefused, TimelineRefused
-from fenta.render.timeline import FramePlan, captions, frame_plan, label, source_hashes
+from fenta.render.timeline import FramePlan, frame_plan, label, source_hashes
 
 LINE_LIMIT = 1 << 22
+STANDARD = RenderParams()
+# The names of encoders by codec and wish: neither cards nor ffmpeg change while a process lives.
+_CHOSEN: dict[tuple[Codec, EncoderWish], str] = {}
 OnProgress = Callable[[int, int], None]
 Answer = dict[str, Any]
 OnDone = Callable[[int, Answer], Awaitable[None]]
@@ -37,22 +42,23 @@ class Film:
     frames: int
     duration_ms: int
     checks: Checks
+    previews: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Rendered:
-    """The finished files, a film per canvas in the order asked for. Without a caption track there are no sidecars.
+    """The finished files, a film per canvas in the order asked for; previews and what is beside them by output name.
 
     `segments` are the keys of all parts, `free_frames` is how many frames came from parts that were paid for before.
     """
 
     films: tuple[Film, ...]
-    srt: Path | None
-    vtt: Path | None
+    beside: Mapping[str, Path]
     loudness_lufs: float | None
     true_peak_db: float | None
     segments: tuple[str, ...] = ()
     free_frames: int = 0
+    encoder: str = "libx264"
 
     @property
     def encoded_ms(self) -> int:
@@ -103,22 +109,24 @@ async def render(
     sources: Mapping[str, Path],
     canvases: Sequence[Canvas],
     folder: Path,
+    params: RenderParams = STANDARD,
     on_progress: OnProgress = lambda done, total: None,
     workers: int | None = None,
     cache: Cache = NO_CACHE,
 ) -> Rendered:
     """Render a film for each canvas into `folder`; the sound is made once for all.
 
+    `params` says how the films are encoded and what is wanted beside them; their canvases are given apart.
     `sources` has a local file for the SHA-256 of every asset of the timeline. `on_progress` is told frames done and
     frames in all, rising. Raises RenderRefused (TimelineRefused, CheckFailed) or RenderInterrupted; then, as after a
     cancel, no child runs on and no file of the render is left.
     """
     if missing := source_hashes(timeline) - sources.keys():
         raise RenderRefused("source_missing", f"The timeline names files that are not there: {', '.join(missing)}.")
-    work = _work_folder(folder, timeline, canvases, sources)
+    work = _work_folder(folder, timeline, canvases, sources, params)
     try:
         async with _crew(work, workers or cores()) as crew:
-            rendered = await _render(crew, Order(timeline, canvases, work, on_progress, cache))
+            rendered = await _render(crew, Order(timeline, canvases, params, work, on_progress, cache))
         return _moved(rendered, folder)
     finally:
         shutil.rmtree(work, ignore_errors=True)
@@ -129,12 +137,19 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _work_folder(folder: Path, timeline: Timeline, canvases: Sequence[Canvas], sources: Mapping[str, Path]) -> Path:
+def _work_folder(
+    folder: Path,
+    timeline: Timeline,
+    canvases: Sequence[Canvas],
+    sources: Mapping[str, Path],
+    params: RenderParams,
+) -> Path:
     work = folder.resolve() / "work"
     work.mkdir(parents=True)
     spec = {
         "timeline": timeline.model_dump(mode="json", by_alias=True),
         "canvases": [canvas.model_dump(mode="json") for canvas in canvases],
+        "params": params.model_dump(mode="json"),
         "sources": {sha256: str(path.resolve()) for sha256, path in sources.items()},
         "folder": str(work),
     }
@@ -145,14 +160,19 @@ def _work_folder(folder: Path, timeline: Timeline, canvases: Sequence[Canvas], s
 def _moved(rendered: Rendered, folder: Path) -> Rendered:
     """Out of the working folder, which is about to go."""
     films = tuple(
-        replace(film, video=_into(folder, film.video), thumbnail=_into(folder, film.thumbnail))
+        replace(film, video=_into(folder, film.video), thumbnail=_into(folder, film.thumbnail),
+                previews=_all_into(folder, film.previews))
         for film in rendered.films
-    )
-    return replace(rendered, films=films, srt=_into(folder, rendered.srt), vtt=_into(folder, rendered.vtt))
+    )  # fmt: skip
+    return replace(rendered, films=films, beside=_all_into(folder, rendered.beside))
 
 
-def _into(folder: Path, file: Any) -> Any:
-    return file.replace(folder / file.name) if file else None
+def _all_into(folder: Path, files: Mapping[str, Path]) -> Mapping[str, Path]:
+    return {name: _into(folder, file) for name, file in files.items()}
+
+
+def _into(folder: Path, file: Path) -> Path:
+    return file.replace(folder / file.name)
 
 
 # --- the plan of the work ---------------------------------------------------------------------------------------------
@@ -164,9 +184,13 @@ class Order:
 
     timeline: Timeline
     canvases: Sequence[Canvas]
+    params: RenderParams
     work: Path
     tell: OnProgress
     cache: Cache
+
+    def files(self, names: Answer) -> dict[str, Path]:
+        return {name: self.work / file for name, file in names.items()}
 
     def file(self, cut: "Cut") -> Path:
         """Where a segment lies, whoever has made it."""
@@ -174,7 +198,8 @@ class Order:
 
 
 async def _render(crew: "Crew", order: Order) -> Rendered:
-    (prepared,) = await crew.do([{"do": "prepare"}])
+    encoder = await _encoder(crew, order.params)
+    (prepared,) = await crew.do([{"do": "prepare", "encoder": encoder.name}])
     plans = [frame_plan(order.timeline, canvas) for canvas in order.canvases]
     cuts = [Cut(**cut) for cut in prepared["cuts"]]
     encoded, sound, thumbnails = await _parts(crew, order, cuts)
@@ -182,20 +207,44 @@ async def _render(crew: "Crew", order: Order) -> Rendered:
     joined = await crew.do([_joining(number, parts, sound) for number, parts in enumerate(segments)])
     facts = [_facts(film) for film in joined]
     try:
-        checks = _checked(plans, facts, segments, sound)
+        checks = _checked(plans, facts, segments, sound, encoder)
     except CheckFailed:
         # What is wrong with the film may be wrong with a part of it.
         await order.cache.forget([cut.key for cut in cuts])
         raise
+    *previews, documents = await crew.do(_last(order, [film["file"] for film in joined], encoder, cuts))
+    parts = zip(plans, joined, thumbnails, facts, checks, previews, strict=True)
     films = tuple(
         Film(plan.canvas, order.work / film["file"], order.work / picture["file"], plan.fps, fact.frames,
-             fact.duration_ms, found)
-        for plan, film, picture, fact, found in zip(plans, joined, thumbnails, facts, checks, strict=True)
+             fact.duration_ms, found, order.files(small))
+        for plan, film, picture, fact, found, small in parts
     )  # fmt: skip
-    srt, vtt = _sidecars(plans[0], order.work)
-    free = sum(cut.frames for cut in cuts if encoded[cut.place].get("paid"))
-    keys = tuple(cut.key for cut in cuts)
-    return Rendered(films, srt, vtt, sound["loudness_lufs"], sound["true_peak_db"], keys, free)
+    alone = {"audio": f"audio.{order.params.audio}"} if order.params.audio else {}
+    return Rendered(
+        films,
+        beside=order.files(documents | alone),
+        loudness_lufs=sound["loudness_lufs"],
+        true_peak_db=sound["true_peak_db"],
+        segments=tuple(cut.key for cut in cuts),
+        free_frames=sum(cut.frames for cut in cuts if encoded[cut.place].get("paid")),
+        encoder=encoder.name,
+    )
+
+
+def _last(order: Order, films: Sequence[str], encoder: Encoder, cuts: Sequence["Cut"]) -> list[Answer]:
+    """What is made of the finished films: previews of each, and what belongs to all."""
+    previews = [{"do": "previews", "canvas": number, "film": film} for number, film in enumerate(films)]
+    keys = [cut.key for cut in cuts]
+    return [*previews, {"do": "documents", "films": list(films), "encoder": encoder.name, "segments": keys}]
+
+
+async def _encoder(crew: "Crew", params: RenderParams) -> Encoder:
+    """What this machine has is tried once in the life of the process."""
+    wish = params.codec, params.encoder
+    if wish not in _CHOSEN:
+        (answer,) = await crew.do([{"do": "choose"}])
+        _CHOSEN[wish] = answer["encoder"]
+    return BY_NAME[_CHOSEN[wish]]
 
 
 async def _parts(
@@ -235,6 +284,7 @@ class Cut:
     last: int
     key: str
     name: str
+    encoder: str
 
     @property
     def frames(self) -> int:
@@ -246,7 +296,8 @@ class Cut:
 
     @property
     def task(self) -> Answer:
-        return {"do": "segment", "canvas": self.canvas, "first": self.first, "last": self.last}
+        place = {"canvas": self.canvas, "first": self.first, "last": self.last}
+        return {"do": "segment", **place, "encoder": self.encoder}
 
 
 def _joining(canvas: int, segments: Sequence[tuple[Cut, Answer]], sound: Answer) -> Answer:
@@ -281,11 +332,12 @@ def _checked(
     facts: Sequence[FileFacts],
     segments: Sequence[Sequence[tuple[Cut, Answer]]],
     sound: Answer,
+    encoder: Encoder,
 ) -> list[Checks]:
     """What was found of each film. Raises CheckFailed with the faults of all."""
     heard = Heard(sound["loudness_lufs"], sound["silent_ms"], sound["mute"])
     parts = zip(plans, facts, segments, strict=True)
-    found = [check(plan, fact, _seen(encoded), heard) for plan, fact, encoded in parts]
+    found = [check(plan, fact, _seen(encoded), heard, encoder) for plan, fact, encoded in parts]
     if faults := [fault for checks in found for fault in checks.faults]:
         raise CheckFailed(faults)
     return found
@@ -301,17 +353,6 @@ def _seen(segments: Sequence[tuple[Cut, Answer]]) -> Seen:
             for frame, visible in segment["captioned"].items()
         },
     )
-
-
-def _sidecars(plan: FramePlan, work: Path) -> tuple[Path, Path] | tuple[None, None]:
-    """SRT and VTT."""
-    track = captions(plan.timeline)
-    if track is None:
-        return None, None
-    srt, vtt = work / "subtitles.srt", work / "subtitles.vtt"
-    srt.write_text(sidecars.srt(track), encoding="utf-8")
-    vtt.write_text(sidecars.vtt(track), encoding="utf-8")
-    return srt, vtt
 
 
 # --- the workers ------------------------------------------------------------------------------------------------------

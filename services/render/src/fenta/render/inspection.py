@@ -30,7 +30,7 @@ def _facts(container: Any) -> FileFacts:
         duration_ms=_milliseconds(frames[-1] - frames[0] + _step(frames), picture) if frames else 0,
         width=codec.width,
         height=codec.height,
-        codec=codec.name,
+        codec=codec.codec.canonical_name,
         profile=str(codec.profile),
         pixel_format=str(codec.pix_fmt),
         colour=_colour(codec),

@@ -12,18 +12,19 @@ from typing import Any
 
 from fenta.contracts.digest import digest_of
 from fenta.contracts.timeline import OverlayClip
-from fenta.render import encode, programs
+from fenta.render import programs
 from fenta.render.captions import fonts
 from fenta.render.captions.burn import Burn
+from fenta.render.encode import STANDARD, Encoding
 from fenta.render.timeline import FramePlan, Shot, burned, overlays
 
 # Raised whenever equal input is to be drawn in another way than before.
 ENGINE = 1
-# What names a thing without changing how it looks, and the one time that the frames say already.
-_NAMES = frozenset({"id", "scene", "asset_id", "start_ms"})
+# What names a thing or is heard without changing how it looks, and the one time that the frames say already.
+_UNSEEN = frozenset({"id", "scene", "asset_id", "start_ms", "gain_db"})
 
 
-def key(text: Burn, span: tuple[int, int]) -> str:
+def key(text: Burn, span: tuple[int, int], encoding: Encoding = STANDARD) -> str:
     """Of the frames `[first, last)`; 64 hex digits."""
     plan, (first, last) = text.plan, span
     return digest_of(
@@ -31,7 +32,7 @@ def key(text: Burn, span: tuple[int, int]) -> str:
             "engine": ENGINE,
             "programs": _programs(),
             "fonts": _fonts(),
-            "encoder": encode.encoder_options(plan),
+            "encoder": encoding.options(plan),
             "canvas": plan.canvas.model_dump(mode="json"),
             "fps": plan.fps,
             "frames": last - first,
@@ -62,7 +63,7 @@ def _shot(shot: Shot, plan: FramePlan, first: int) -> dict[str, Any]:
 
 def _unnamed(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _unnamed(item) for name, item in value.items() if name not in _NAMES}
+        return {name: _unnamed(item) for name, item in value.items() if name not in _UNSEEN}
     return [_unnamed(item) for item in value] if isinstance(value, list) else value
 
 

@@ -17,6 +17,7 @@ from fenta.chassis.storage import Storage
 from fenta.chassis.tasks import Lease, Queue, Task
 from fenta.contracts import documents
 from fenta.contracts.events import CancellationRequested, Event, RenderRequested
+from fenta.contracts.nodes import RenderParams
 from fenta.contracts.timeline import Canvas, Timeline
 from fenta.render import answers, metrics, problems
 from fenta.render.answers import Output, Stored, Times
@@ -44,6 +45,7 @@ class Engine(Protocol):
         sources: dict[str, Path],
         canvases: Sequence[Canvas],
         folder: Path,
+        params: RenderParams,
         on_progress: OnProgress,
         cache: Cache,
     ) -> Rendered: ...
@@ -161,9 +163,10 @@ class RenderService:
         if found := faults(timeline, bindings.canvases, lambda texts: ""):
             raise TimelineRefused(found)
         data = documents.encode(timeline)
-        sha256 = await self._storage.put(request.org_id, data, media_type=documents.media_type_of("timeline"))
+        media_type = documents.media_type_of("timeline")
+        sha256 = await self._storage.put(request.org_id, data, media_type=media_type)
         crash_point("timeline.stored")
-        stored = Stored(sha256, len(data))
+        stored = Stored(sha256, len(data), media_type)
 
         def answer(times: Times) -> list[Event]:
             return [answers.timeline_made(request, stored, timeline.duration_ms, times)]
@@ -183,6 +186,7 @@ class RenderService:
                 sources=sources,
                 canvases=canvases,
                 folder=folder / "out",
+                params=params,
                 on_progress=reporter.frames,
                 cache=cache,
             )
@@ -230,8 +234,9 @@ class RenderService:
     async def _store(self, request: RenderRequested, rendered: Rendered) -> dict[Output, Stored]:
         stored = {}
         for output, path in answers.files_of(rendered, request).items():
-            sha256 = await self._storage.put_file(request.org_id, path, media_type=answers.MEDIA_TYPES[output.port])
-            stored[output] = Stored(sha256, path.stat().st_size)
+            media_type = answers.MEDIA_TYPES[path.suffix]
+            sha256 = await self._storage.put_file(request.org_id, path, media_type=media_type)
+            stored[output] = Stored(sha256, path.stat().st_size, media_type)
         return stored
 
     # --- the answers ---

@@ -250,6 +250,7 @@ def faults(timeline: Timeline, canvases: Sequence[Canvas], missing_glyphs: Missi
         *_picture_faults(timeline),
         *_over_faults(timeline),
         *_look_faults(timeline),
+        *_sound_faults(timeline),
         *_source_faults(timeline),
         *_text_faults(timeline, missing_glyphs),
     ]
@@ -312,10 +313,20 @@ def _look_faults(timeline: Timeline) -> Iterator[Fault]:
         for name, keyframes in clip.keyframes.items():
             if not in_order(keyframes):
                 yield Fault("keyframes_unordered", f"The keyframes of {name} of clip {clip.id} do not rise in time.")
+        if clip.gain_db is not None and (not isinstance(clip.source, AssetSource) or clip.source.media != "video"):
+            yield Fault("sound_missing", f"Clip {clip.id} is to be heard, but it is no film.")
         if clip.id in below and clip.blend != "normal":
             yield Fault("blend_below", f"Clip {clip.id} is to mix by {clip.blend}, but nothing lies below it.")
         if any(isinstance(effect, Lut) and effect.source.media != "lut" for effect in clip.effects):
             yield Fault("lut_missing", f"The colour table of clip {clip.id} is no asset of the kind lut.")
+
+
+def _sound_faults(timeline: Timeline) -> Iterator[Fault]:
+    for clip in (clip for track in sounds(timeline) for clip in track.clips):
+        if not in_order(clip.envelope):
+            yield Fault("keyframes_unordered", f"The envelope of clip {clip.id} does not rise in time.")
+        if clip.source.media not in {"audio", "video"}:
+            yield Fault("sound_missing", f"Clip {clip.id} is to be heard, but its source is {clip.source.media}.")
 
 
 def _source_faults(timeline: Timeline) -> Iterator[Fault]:
@@ -325,8 +336,9 @@ def _source_faults(timeline: Timeline) -> Iterator[Fault]:
             needed = picture.in_ms + round(picture.duration_ms * picture.speed)
             yield from _too_short(picture.id, needed, source.duration_ms)
     for sound in (clip for track in sounds(timeline) for clip in track.clips if not clip.loop):
-        if sound.source.duration_ms is not None:
-            yield from _too_short(sound.id, sound.in_ms + sound.duration_ms, sound.source.duration_ms)
+        if sound.source.duration_ms is not None and not sound.trim_silence:
+            needed = round((sound.in_ms + sound.duration_ms) * sound.speed)
+            yield from _too_short(sound.id, needed, sound.source.duration_ms)
 
 
 def _too_short(clip_id: str, needed_ms: int, there_ms: int) -> Iterator[Fault]:

@@ -16,11 +16,14 @@ from queue import SimpleQueue
 from typing import Any
 
 from fenta.chassis.crash import crash_point
+from fenta.contracts.nodes import RenderParams
 from fenta.contracts.timeline import Canvas, Timeline
-from fenta.render import audio, encode, programs, segments, timeline
+from fenta.render import audio, encode, encoders, programs, segments, timeline
 from fenta.render.captions.burn import Burn, burn, install_fonts, missing_glyphs
-from fenta.render.errors import RenderInterrupted, RenderRefused, TimelineRefused
+from fenta.render.documents import Made, documents
+from fenta.render.errors import Fault, RenderInterrupted, RenderRefused, TimelineRefused
 from fenta.render.inspection import inspect
+from fenta.render.previews import previews
 from fenta.render.thumbnail import render_thumbnail
 from fenta.render.timeline import FramePlan, frame_plan, label
 
@@ -35,6 +38,7 @@ class Worker:
         self._canvases = [Canvas.model_validate(canvas) for canvas in spec["canvases"]]
         self._sources = {sha256: Path(path) for sha256, path in spec["sources"].items()}
         self._folder = Path(spec["folder"])
+        self._params = RenderParams.model_validate(spec["params"])
         self._say = say
 
     @cached_property
@@ -49,32 +53,43 @@ class Worker:
         """The folder of one canvas' files."""
         return self._folder / label(self._canvases[canvas])
 
-    def prepare(self) -> Answer:
+    def choose(self) -> Answer:
+        """The name of the encoder; trying those of a card takes a moment."""
+        return {"encoder": encoders.choose(self._params.codec, self._params.encoder).name}
+
+    def prepare(self, encoder: str) -> Answer:
         """Refuse what cannot be rendered, with all reasons; make the fonts known."""
         found = timeline.faults(self._timeline, self._canvases, lambda texts: missing_glyphs(list(texts)))
+        if self._params.audio and not audio.audible(self._timeline):
+            found.append(Fault("silent", "The sound is asked for alone, but nothing is to be heard."))
         if found:
             raise TimelineRefused(found)
         for canvas in range(len(self._canvases)):
             self._of(canvas).mkdir(exist_ok=True)
             install_fonts(self._of(canvas))
-        return {"cuts": list(self._cuts())}
+        return {"cuts": list(self._cuts(self._encoding(encoder)))}
 
-    def _cuts(self) -> Iterator[Answer]:
+    def _encoding(self, encoder: str) -> encode.Encoding:
+        return encode.Encoding(encoders.BY_NAME[encoder], self._params.quality)
+
+    def _cuts(self, encoding: encode.Encoding) -> Iterator[Answer]:
         for canvas, text in enumerate(self._texts):
             for first, last in text.plan.segments():
-                found = {"canvas": canvas, "first": first, "last": last}
-                yield found | {"key": segments.key(text, (first, last)), "name": encode.segment_name(first)}
+                found = {"canvas": canvas, "first": first, "last": last, "encoder": encoding.encoder.name}
+                yield found | {"key": segments.key(text, (first, last), encoding), "name": encode.segment_name(first)}
 
-    def segment(self, canvas: int, first: int, last: int) -> Answer:
+    def segment(self, canvas: int, first: int, last: int, encoder: str) -> Answer:
         def report(frames: int) -> None:
             self._say({"frames": frames})
             crash_point("segment.encoding")
 
         text, folder = self._texts[canvas], self._of(canvas)
-        return asdict(encode.encode_segment(text, self._sources, folder, (first, last), report))
+        span, encoding = (first, last), self._encoding(encoder)
+        return asdict(encode.encode_segment(text, self._sources, folder, span, report, encoding))
 
     def sound(self) -> Answer:
-        return asdict(audio.render_sound(self._plans[0], self._sources, self._folder))
+        formats = [self._params.audio] if self._params.audio else []
+        return asdict(audio.render_sound(self._plans[0], self._sources, self._folder, formats))
 
     def thumbnail(self, canvas: int) -> Answer:
         made = render_thumbnail(self._plans[canvas], self._sources, self._of(canvas))
@@ -86,6 +101,16 @@ class Worker:
         crash_point("film.joined")
         facts = asdict(inspect(film))
         return self._handed_over(film, canvas) | {"facts": facts}
+
+    def previews(self, canvas: int, film: str) -> Answer:
+        made = previews(self._params.previews, self._folder / film, self._plans[canvas], canvas)
+        return {name: self._handed_over(path, canvas)["file"] for name, path in made.items()}
+
+    def documents(self, films: list[str], encoder: str, segments: list[str]) -> Answer:
+        """What belongs to all films."""
+        paths = [self._folder / film for film in films]
+        made = Made(list(zip(self._canvases, paths, strict=True)), encoder, segments)
+        return {name: path.name for name, path in documents(self._timeline, self._params, made, self._folder).items()}
 
     def _handed_over(self, file: Path, canvas: int) -> Answer:
         """A finished file by a name that no other canvas has, relative to the folder of all."""
