@@ -13,6 +13,10 @@ from urllib.parse import parse_qs, urlsplit
 JOB_ID = "job_01920000-0000-7000-8000-000000000001"
 NAMES = ("script", "voice[s1]", "render")
 FILES = {"video": b"film" * 50_000, "srt": b"1\n", "vtt": b"WEBVTT\n", "thumbnail": b"\xff\xd8jpeg", "script": b"{}"}
+FILENAMES = {
+    "video": "video.mp4", "srt": "subtitles.srt", "vtt": "subtitles.vtt", "thumbnail": "thumbnail.jpg",
+    "script": "script.json",
+}  # fmt: skip
 
 Message = dict[str, Any]
 
@@ -89,7 +93,12 @@ class FakeApi:
 
     def job(self) -> Any:
         outputs = [
-            {"name": name, "url": f"{self.url}/files/{name}", "sha256": hashlib.sha256(content).hexdigest()}
+            {
+                "name": name,
+                "filename": FILENAMES[name],
+                "url": f"{self.url}/files/{name}",
+                "sha256": hashlib.sha256(content).hexdigest(),
+            }
             for name, content in self.files.items()
         ]
         return {"id": JOB_ID, "status": self.status, "error": self.error, "outputs": outputs}

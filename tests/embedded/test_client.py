@@ -154,10 +154,16 @@ def test_files_land_whole_under_their_names(serve: Serve, tmp_path: Path) -> Non
 
 def test_films_of_other_aspects_have_names_of_their_own(serve: Serve, tmp_path: Path) -> None:
     (film,) = [output for output in outputs_of(serve()) if output["name"] == "video"]
-    films = [{**film, "aspect": aspect} for aspect in ("16:9", "1:1", "4:5")]
-    files = download(films, {}, tmp_path)
-    assert [file.name for file in files[:-1]] == ["video.mp4", "video-1x1.mp4", "video-4x5.mp4"]
+    names = ["video.mp4", "video-1x1.mp4", "video-4x5.mp4"]
+    files = download([{**film, "filename": name} for name in names], {}, tmp_path)
+    assert [file.name for file in files[:-1]] == names
     assert {file.read_bytes() for file in files[:-1]} == {FILES["video"]}
+
+
+def test_a_name_that_leads_elsewhere_stays_in_the_folder(serve: Serve, tmp_path: Path) -> None:
+    (film,) = [output for output in outputs_of(serve()) if output["name"] == "video"]
+    files = download([{**film, "filename": "../../film.mp4"}], {}, tmp_path / "a" / "b")
+    assert files[0] == tmp_path / "a" / "b" / "film.mp4"
 
 
 def test_a_file_that_came_changed_is_fetched_again(serve: Serve, tmp_path: Path) -> None:

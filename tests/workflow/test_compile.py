@@ -6,6 +6,7 @@ from fenta.contracts.nodes import CATALOGUE
 from fenta.contracts.units import size_of_brief
 from fenta.workflow.compile import compile_request
 from fenta.workflow.schemas import JobRequest, VideoRequest
+from fenta.workflow.validation import validate
 from tests.workflow.makers import brief
 
 GRAPH = {
@@ -78,3 +79,38 @@ def test_each_aspect_costs_as_much_as_the_first() -> None:
     three = render.cost({"aspects": ["9:16", "1:1", "16:9"], "resolution": "720p"}, [], size)
     assert [high["render_seconds"] for high in three] >= [3 * (low["render_seconds"] - 1) for low in one]
     assert three[1]["render_seconds"] == 3 * one[1]["render_seconds"]
+
+
+def outputs(request: dict[str, Any]) -> dict[str, str]:
+    return compile_request(JobRequest.model_validate(request)).graph.outputs
+
+
+def test_a_job_gives_away_what_its_render_is_asked_for_and_no_more() -> None:
+    plain = outputs(brief())
+    assert set(plain) == {"video", "thumbnail", "srt", "vtt", "script"}
+    asked = outputs(
+        brief()
+        | {
+            "output": {
+                "subtitles": ["srt"],
+                "documents": ["otio"],
+                "previews": ["gif", "sprite"],
+                "audio": "mp3",
+                "thumbnail": False,
+            }
+        }
+    )
+    assert set(asked) == {"video", "srt", "otio", "gif", "sprite", "sprite_vtt", "audio", "script"}
+    assert asked["otio"] == "render.otio"
+
+
+def test_without_captions_there_are_no_caption_files() -> None:
+    assert set(outputs(brief(captions=False))) == {"video", "thumbnail", "script"}
+
+
+def test_a_graph_that_names_what_its_render_does_not_make_is_refused_before_it_costs() -> None:
+    document = GRAPH | {"outputs": {"video": "film.video", "preview": "film.gif"}}
+    _, findings = validate(document)
+    assert [(finding.code, finding.path) for finding in findings if finding.severity == "error"] == [
+        ("output_unmade", "/outputs/preview")
+    ]

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from fenta.contracts import units
 from fenta.contracts.models import Capability
@@ -191,6 +191,19 @@ class RenderParams(Params):
     thumbnail: bool = True
     thumbnail_by: ThumbnailBy = "sharpness"
     checks: Literal[True] = True
+
+    def outputs(self) -> list[str]:
+        """The names of what comes out, besides the film of every aspect."""
+        optional = {"thumbnail": self.thumbnail, "audio": self.audio, "sprite_vtt": "sprite" in self.previews}
+        return ["video", *self.sidecars, *self.previews, *(name for name, asked in optional.items() if asked)]
+
+
+def made_by_render(params: dict[str, Any]) -> list[str]:
+    """Of parameters as they were written; none for those that are wrong, or not known yet."""
+    try:
+        return RenderParams.model_validate(params).outputs()
+    except ValidationError:
+        return []
 
 
 class DownloadParams(Params):

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from fenta.chassis.errors import Finding as Mistake
 from fenta.chassis.errors import Problem
 from fenta.chassis.findings import invalid
-from fenta.contracts import models, units, voices
+from fenta.contracts import models, nodes, units, voices
 from fenta.contracts.documents import Script
 from fenta.contracts.timeline import Aspect, covering
 from fenta.contracts.units import Size
@@ -17,6 +17,7 @@ from fenta.workflow.graph import Graph, Node
 from fenta.workflow.schemas import Brief, CaptionChoice, GivenScript, JobRequest
 from fenta.workflow.validation import Finding, errors, validate
 
+CAPTION_FILES = frozenset({"srt", "vtt"})
 FACTS_NOTE = (
     "No text provider is set up and the brief has no points: the offline writer knows no facts, "
     "so the script will only speak about the topic in general. Add points to say something true."
@@ -175,13 +176,23 @@ def _finished(compiled: Compiled, request: JobRequest) -> Compiled:
         if node_id not in by_id:
             raise Problem("graph_invalid", f"There is no node {node_id} to set parameters of.")
         by_id[node_id]["params"] |= params
-    if compiled.inputs.get("brief", {}).get("captioned") is False and compiled.kind == "brief":
-        document["outputs"] = {name: port for name, port in document["outputs"].items() if name not in ("srt", "vtt")}
+    if request.workflow is None:
+        silent = compiled.inputs.get("brief", {}).get("captioned") is False
+        document["outputs"] = _outputs(document, CAPTION_FILES if silent else frozenset())
     graph, findings = validate(document)
     if graph is None or errors(findings):
         raise graph_invalid(findings)
     compiled.graph = graph.with_nodes([_frozen(node) for node in graph.nodes])
     return compiled
+
+
+def _outputs(document: dict[str, Any], unmade: frozenset[str]) -> dict[str, str]:
+    """What a graph that ships gives away: of its renders that which they were asked for."""
+    renders = {node["id"]: node["params"] for node in document["nodes"] if node["type"] == "Output.Render"}
+    others = {name: port for name, port in document["outputs"].items() if port.partition(".")[0] not in renders}
+    asked = {node_id: nodes.made_by_render(params) for node_id, params in renders.items()}
+    made = {name: f"{node_id}.{name}" for node_id, names in asked.items() for name in names if name not in unmade}
+    return made | others
 
 
 def _output_params(request: JobRequest, graph: Graph) -> dict[str, dict[str, Any]]:
@@ -199,7 +210,8 @@ def _params_by_type(request: JobRequest) -> dict[str, dict[str, Any]]:
         return {}
     aspects = output.aspects or (request.brief.aspects if request.brief else None)
     shape = {"aspects": aspects} if aspects else {}
-    film = {"resolution": output.resolution, "sidecars": list(output.subtitles), "thumbnail": output.thumbnail}
+    film = output.model_dump(mode="json", exclude={"aspects", "subtitles", "documents"})
+    film |= {"sidecars": [*output.subtitles, *output.documents]}
     params: dict[str, dict[str, Any]] = {"Output.Render": film | shape, "Edit.Timeline": shape}
     return params if own_graph else params | _picture_params(aspects or ["9:16"])
 

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from fenta.chassis.http import Body
 from fenta.contracts.documents import Script, Segment
-from fenta.contracts.nodes import Aspects
+from fenta.contracts.nodes import Aspects, AudioFormat, Codec, EncoderWish, Preview, Quality, ThumbnailBy
 from fenta.contracts.timeline import CaptionLook, Colour, Resolution
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
@@ -102,8 +102,15 @@ class Output(Body):
 
     aspects: Aspects | None = None
     resolution: Resolution = "1080p"
+    codec: Codec = "h264"
+    encoder: EncoderWish = "auto"
+    quality: Quality = "standard"
     subtitles: list[Literal["srt", "vtt"]] = Field(default=["srt", "vtt"])
+    documents: list[Literal["otio", "loudness", "provenance"]] = Field(default=[])
+    previews: list[Preview] = Field(default=[])
+    audio: AudioFormat | None = None
     thumbnail: bool = True
+    thumbnail_by: ThumbnailBy = "sharpness"
 
 
 class Money(Body):

@@ -215,12 +215,26 @@ def _models(node: Node, path: str) -> Iterator[Finding]:
         )
 
 
+def _unmade(graph: Graph) -> Iterator[Finding]:
+    """Outputs that their render is not asked for: the job would fail at its very end."""
+    for name, reference in graph.outputs.items():
+        node_id, _, port = reference.partition(".")
+        node = graph.by_id.get(node_id)
+        if node is None or node.type != "Output.Render" or port == "renders":
+            continue
+        made = nodes.made_by_render(node.params)
+        if made and port not in made and node.kind.output(port):
+            message, hint = f"{node_id} is not asked for its {port}.", "Name it in the node's parameters."
+            yield Finding(code="output_unmade", path=f"/outputs/{name}", node_id=node_id, message=message, hint=hint)
+
+
 def _outputs(graph: Graph) -> Iterator[Finding]:
     if not graph.outputs:
         yield Finding(code="no_output", path="/outputs", message="The graph names no output.")
     for name, reference in graph.outputs.items():
         if _source_type(graph, Edge(**{"from": reference, "to": "x.x"})) is None:
             yield Finding(code="unknown_port", path=f"/outputs/{name}", message=f"There is no output {reference}.")
+    yield from _unmade(graph)
     used = {edge.source[1] for edge in graph.edges if edge.source[0] == "inputs"}
     used |= {ref.split(".")[1] for node in graph.nodes for ref in references.references(node.params) if "." in ref}
     used |= {node.when.ref.split(".")[1] for node in graph.nodes if node.when}

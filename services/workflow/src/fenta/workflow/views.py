@@ -14,7 +14,20 @@ from fenta.workflow.plan.settle import current_step, eta_ms
 
 LINK_SECONDS = 3600
 FREE_PROVIDER = "local"
-FILENAMES = {"video": "video.mp4", "thumbnail": "thumbnail.jpg", "srt": "subtitles.srt", "vtt": "subtitles.vtt"}
+# Of outputs; all others are JSON under their own names.
+FILENAMES = {
+    "video": "video.mp4",
+    "thumbnail": "thumbnail.jpg",
+    "srt": "subtitles.srt",
+    "vtt": "subtitles.vtt",
+    "gif": "preview.gif",
+    "webp": "preview.webp",
+    "sprite": "sprite.jpg",
+    "sprite_vtt": "sprite.vtt",
+    "otio": "timeline.otio",
+}
+# What may have one of several kinds.
+SUFFIXES = {"audio/mp4": "m4a", "audio/mpeg": "mp3", "audio/wav": "wav"}
 
 Link = Callable[[str, str, str], str]
 
@@ -38,9 +51,9 @@ def _films(job: Job, given: Any) -> list[tuple[str | None, dict[str, Any]]]:
     return [(None, given)]
 
 
-def _filename(name: str, aspect: str | None, number: int) -> str:
+def _filename(name: str, media_type: str, aspect: str | None, number: int) -> str:
     """The first film has the plain name."""
-    file = FILENAMES.get(name, f"{name}.json")
+    file = FILENAMES.get(name, f"{name}.{SUFFIXES.get(media_type, 'json')}")
     stem, _, kind = file.rpartition(".")
     return f"{stem}-{aspect.replace(':', 'x')}.{kind}" if aspect and number else file
 
@@ -88,13 +101,15 @@ class Views:
     def outputs(self, job: Job) -> list[dict[str, Any]]:
         """Named outputs with signed addresses that live for an hour; of a video that has several aspects, each."""
         expires = time_words(datetime.fromtimestamp(datetime.now(UTC).timestamp() + LINK_SECONDS, UTC))
+        media_types = {asset["asset_id"]: asset["media_type"] for step in job.steps for asset in step.assets}
         return [
             {
                 "name": name,
                 "aspect": aspect,
+                "filename": (file := _filename(name, media_types.get(value["asset_id"], ""), aspect, number)),
                 "asset_id": value["asset_id"],
                 "sha256": value["sha256"],
-                "url": self._link(job.org_id, value["sha256"], _filename(name, aspect, number)),
+                "url": self._link(job.org_id, value["sha256"], file),
                 "url_expires_at": expires,
             }
             for name, given in job.outputs.items()

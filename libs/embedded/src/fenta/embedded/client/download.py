@@ -10,7 +10,8 @@ import httpx
 
 from .api import Json
 
-FILES = {"video": "video.mp4", "srt": "subtitles.srt", "vtt": "subtitles.vtt", "thumbnail": "thumbnail.jpg"}
+# Documents of the job itself, which its manifest repeats.
+UNWANTED = {"script"}
 MANIFEST = "manifest.json"
 TIMEOUT = httpx.Timeout(60, connect=5)
 PAUSES_SECONDS = (0.2, 1.0, 3.0)
@@ -31,17 +32,9 @@ def download(outputs: Sequence[Json], manifest: Json, folder: Path) -> list[Path
 
 
 def _by_file(outputs: Sequence[Json]) -> dict[str, Json]:
-    """The first of each kind has the plain name, a film of another aspect that of its aspect."""
-    named: dict[str, Json] = {}
-    for kind, file in FILES.items():
-        for output in (output for output in outputs if output["name"] == kind):
-            named[file if file not in named else _of_aspect(file, output["aspect"])] = output
-    return named
-
-
-def _of_aspect(file: str, aspect: str | None) -> str:
-    path = Path(file)
-    return f"{path.stem}-{(aspect or 'other').replace(':', 'x')}{path.suffix}"
+    """By the names that the job gives them; a name is no path."""
+    wanted = (output for output in outputs if output["name"] not in UNWANTED)
+    return {Path(output["filename"]).name: output for output in wanted}
 
 
 def _fetch(client: httpx.Client, output: Json, path: Path) -> Path:

@@ -40,6 +40,39 @@ class Aspect(StrEnum):
     TALL = "4:5"
 
 
+class Codec(StrEnum):
+    """How the film is encoded."""
+
+    H264 = "h264"
+    HEVC = "hevc"
+    AV1 = "av1"
+    VP9 = "vp9"
+
+
+class Preview(StrEnum):
+    """Small pictures of the film that move."""
+
+    GIF = "gif"
+    WEBP = "webp"
+    SPRITE = "sprite"
+
+
+class Sound(StrEnum):
+    """The sound without the film."""
+
+    M4A = "m4a"
+    MP3 = "mp3"
+    WAV = "wav"
+
+
+class Document(StrEnum):
+    """What tells of the film."""
+
+    OTIO = "otio"
+    LOUDNESS = "loudness"
+    PROVENANCE = "provenance"
+
+
 def add_to(app: typer.Typer) -> None:
     app.command()(video)
 
@@ -56,6 +89,10 @@ def video(
     captions: Annotated[bool, typer.Option("--captions/--no-captions")] = True,
     aspect: Annotated[list[Aspect] | None, typer.Option("--aspect", "-a", help="May be repeated.")] = None,
     resolution: Annotated[Resolution, typer.Option(help="540p is a draft, 2160p is 4K.")] = Resolution.FULL,
+    codec: Annotated[Codec | None, typer.Option(help="Of the film; h264 if not said.")] = None,
+    preview: Annotated[list[Preview] | None, typer.Option(help="Beside it; may be repeated.")] = None,
+    sound: Annotated[Sound | None, typer.Option(help="The sound alone too.")] = None,
+    document: Annotated[list[Document] | None, typer.Option(help="Beside it; may be repeated.")] = None,
     out: Annotated[Path, typer.Option(help="Where the files go.")] = Path("video"),
     api: Annotated[str | None, typer.Option(envvar="FENTA_API_URL", help="A Fenta elsewhere.")] = None,
     token: Annotated[str | None, typer.Option(envvar="FENTA_TOKEN", help="Its access token.")] = None,
@@ -74,6 +111,10 @@ def video(
         captions=captions,
         aspects=aspect or [Aspect.PORTRAIT],
         resolution=resolution,
+        codec=codec,
+        previews=preview,
+        audio=sound,
+        documents=document,
     )
     make_video(body, out, api=api, token=token)
 
@@ -89,8 +130,9 @@ def brief(
     captions: bool = True,
     aspects: Sequence[str] = (Aspect.PORTRAIT,),
     resolution: str = Resolution.FULL,
+    **output: Any,
 ) -> dict[str, Any]:
-    """The body of `POST /v1/video/generate`."""
+    """The body of `POST /v1/video/generate`; `output` is what else is said of what comes out."""
     return {
         "topic": topic,
         "points": points,
@@ -100,7 +142,7 @@ def brief(
         "music": {"mood": str(mood)} if mood else False,
         "captions": {"style": "karaoke"} if captions else False,
         "aspects": [str(aspect) for aspect in aspects],
-        "output": {"resolution": str(resolution)},
+        "output": {"resolution": str(resolution), **{name: wish for name, wish in output.items() if wish}},
     }
 
 
