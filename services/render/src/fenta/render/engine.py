@@ -113,17 +113,21 @@ async def render(
     on_progress: OnProgress = lambda done, total: None,
     workers: int | None = None,
     cache: Cache = NO_CACHE,
+    face_model: Path | None = None,
 ) -> Rendered:
     """Render a film for each canvas into `folder`; the sound is made once for all.
 
-    `params` says how the films are encoded and what is wanted beside them; their canvases are given apart.
+    `params` says how the films are encoded and what is wanted beside them; their canvases are given apart. With the
+    weights of `face_model` a thumbnail may be chosen by the faces on it.
     `sources` has a local file for the SHA-256 of every asset of the timeline. `on_progress` is told frames done and
     frames in all, rising. Raises RenderRefused (TimelineRefused, CheckFailed) or RenderInterrupted; then, as after a
     cancel, no child runs on and no file of the render is left.
     """
     if missing := source_hashes(timeline) - sources.keys():
         raise RenderRefused("source_missing", f"The timeline names files that are not there: {', '.join(missing)}.")
-    work = _work_folder(folder, timeline, canvases, sources, params)
+    work = _work_folder(
+        folder, timeline, canvases, sources, params=params.model_dump(mode="json"), face_model=str(face_model or "")
+    )
     try:
         async with _crew(work, workers or cores()) as crew:
             rendered = await _render(crew, Order(timeline, canvases, params, work, on_progress, cache))
@@ -142,14 +146,14 @@ def _work_folder(
     timeline: Timeline,
     canvases: Sequence[Canvas],
     sources: Mapping[str, Path],
-    params: RenderParams,
+    **words: Any,
 ) -> Path:
     work = folder.resolve() / "work"
     work.mkdir(parents=True)
     spec = {
         "timeline": timeline.model_dump(mode="json", by_alias=True),
         "canvases": [canvas.model_dump(mode="json") for canvas in canvases],
-        "params": params.model_dump(mode="json"),
+        **words,
         "sources": {sha256: str(path.resolve()) for sha256, path in sources.items()},
         "folder": str(work),
     }

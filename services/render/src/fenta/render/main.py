@@ -22,7 +22,7 @@ async def main() -> None:
         renders = RenderService(
             database=service.database,
             storage=storage,
-            engine=partial(engine.render, workers=settings.render_workers),
+            engine=partial(engine.render, workers=settings.render_workers, face_model=settings.render_face_model),
             folder=settings.work_folder,
             cache_bytes=settings.render_cache_mib << 20,
             publish_lossy=service.relay.publish_lossy,

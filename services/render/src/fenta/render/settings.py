@@ -3,7 +3,7 @@
 import tempfile
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, FilePath
 
 from fenta.chassis import settings as chassis
 
@@ -16,6 +16,7 @@ class Settings(chassis.Settings, chassis.IdentitySettings, chassis.StorageSettin
     render_workers: int | None = Field(None, ge=1, description="processes per film; empty: one per core")
     render_cache_mib: int = Field(4096, ge=0, description="finished parts of films that are kept in storage; 0: none")
     timeline_slots: int = Field(4, ge=1, description="timelines that are compiled at once")
+    render_face_model: FilePath | None = Field(None, description="YuNet's weights (ONNX), for thumbnails by faces")
     ffmpeg_path: Path | None = Field(None, description="an ffmpeg of one's own; empty: the one of the wheel")
 
     @property

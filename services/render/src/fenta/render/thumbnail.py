@@ -1,7 +1,7 @@
-"""The thumbnail: the sharpest of a few frames, with the title on it."""
+"""The thumbnail: the best of a few frames, with the title on it."""
 
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 import cv2
 import ffmpeg
 
+from fenta.contracts.nodes import ThumbnailBy
 from fenta.contracts.timeline import CaptionTrack, OverlayClip, Timeline
 from fenta.render import programs
 from fenta.render.captions import ass, cards
@@ -16,18 +17,41 @@ from fenta.render.captions.burn import ACCENT
 from fenta.render.compose.composer import Composer
 from fenta.render.compose.frame import Frame
 from fenta.render.encode import fonts_environment, raw_input_options, written_over
+from fenta.render.faces import Faces
 from fenta.render.timeline import FramePlan
 
 NAME = "thumbnail.jpg"
 BOX = (0.08, 0.1, 0.84, 0.3)
-CANDIDATES = 4
+CANDIDATES = 6
 SETTLED = 600_000
 
 
-def render_thumbnail(plan: FramePlan, sources: Mapping[str, Path], folder: Path) -> Path:
+# What a frame is worth as a thumbnail; where the first number is the same, the next one decides.
+Worth = Callable[[Frame], tuple[float, ...]]
+
+
+def sharpness(frame: Frame) -> tuple[float, ...]:
+    return (float(cv2.Laplacian(frame.y, cv2.CV_32F).var()),)
+
+
+def contrast(frame: Frame) -> tuple[float, ...]:
+    return (float(frame.y.std()),)
+
+
+def worth(by: ThumbnailBy, face_model: Path | None) -> Worth:
+    """Without a model, and among frames without a face, the sharpest is the best."""
+    if by == "contrast":
+        return contrast
+    if by == "faces" and face_model:
+        found = Faces(face_model)
+        return lambda frame: (found.share(frame), *sharpness(frame))
+    return sharpness
+
+
+def render_thumbnail(plan: FramePlan, sources: Mapping[str, Path], folder: Path, worth: Worth = sharpness) -> Path:
     """One JPEG of the canvas' size."""
     bare = replace(plan, timeline=_titled(plan.timeline))
-    frame = _sharpest(bare, sources, folder)
+    frame = _best(bare, sources, folder, worth)
     (folder / "thumbnail.ass").write_text(_text(bare), encoding="utf-8")
     raw = ffmpeg.input("-", extra_options=raw_input_options(plan))
     written = written_over(raw, "thumbnail.ass", plan.fps)
@@ -51,21 +75,19 @@ def _titled(timeline: Timeline) -> Timeline:
     return timeline.model_copy(update={"tracks": [*overlay, *captions]})
 
 
-def _sharpest(plan: FramePlan, sources: Mapping[str, Path], folder: Path) -> bytes:
-    """Of the middles of the first shots."""
+def _best(plan: FramePlan, sources: Mapping[str, Path], folder: Path, worth: Worth) -> bytes:
+    """Of the middles of the first shots; the first where one is worth as much as the other."""
     middles = [(shot.first + shot.fade + shot.last) // 2 for shot in plan.shots[:CANDIDATES]]
-    frames = [_frame(plan, sources, folder, middle) for middle in middles]
+    frames = [_frame(plan, sources, folder, middle, worth) for middle in middles]
     return max(frames, key=lambda pair: pair[0])[1]
 
 
-def _frame(plan: FramePlan, sources: Mapping[str, Path], folder: Path, number: int) -> tuple[float, bytes]:
+def _frame(
+    plan: FramePlan, sources: Mapping[str, Path], folder: Path, number: int, worth: Worth
+) -> tuple[tuple[float, ...], bytes]:
     for frame in Composer(plan, sources, folder).frames(number, number + 1):
-        return _sharpness(frame), frame.data.tobytes()
+        return worth(frame), frame.data.tobytes()
     raise AssertionError("a range of one frame has one")
-
-
-def _sharpness(frame: Frame) -> float:
-    return float(cv2.Laplacian(frame.y, cv2.CV_32F).var())
 
 
 def _text(plan: FramePlan) -> str:

@@ -24,7 +24,7 @@ from fenta.render.documents import Made, documents
 from fenta.render.errors import Fault, RenderInterrupted, RenderRefused, TimelineRefused
 from fenta.render.inspection import inspect
 from fenta.render.previews import previews
-from fenta.render.thumbnail import render_thumbnail
+from fenta.render.thumbnail import render_thumbnail, worth
 from fenta.render.timeline import FramePlan, frame_plan, label
 
 Answer = dict[str, Any]
@@ -38,6 +38,7 @@ class Worker:
         self._canvases = [Canvas.model_validate(canvas) for canvas in spec["canvases"]]
         self._sources = {sha256: Path(path) for sha256, path in spec["sources"].items()}
         self._folder = Path(spec["folder"])
+        self._face_model = Path(spec["face_model"]) if spec["face_model"] else None
         self._params = RenderParams.model_validate(spec["params"])
         self._say = say
 
@@ -92,7 +93,8 @@ class Worker:
         return asdict(audio.render_sound(self._plans[0], self._sources, self._folder, formats))
 
     def thumbnail(self, canvas: int) -> Answer:
-        made = render_thumbnail(self._plans[canvas], self._sources, self._of(canvas))
+        best = worth(self._params.thumbnail_by, self._face_model)
+        made = render_thumbnail(self._plans[canvas], self._sources, self._of(canvas), best)
         return self._handed_over(made, canvas)
 
     def join(self, canvas: int, segments: list[tuple[str, int]], sound: str | None) -> Answer:
