@@ -299,6 +299,15 @@ def test_a_skipped_step_is_not_told_of_and_a_reused_one_is() -> None:
     assert [change.kind for change in seen.take(step(2, "completed", reused=True))] == ["reused"]
 
 
+def test_a_warning_is_shown_at_once_and_ends_nothing() -> None:
+    paper, seen = io.StringIO(), board()
+    with view_on(Console(force_terminal=True, file=paper, width=120), seen, "Night") as view:
+        [change] = seen.take(step(1, "warning", code="glyph_left_out", message="Left out: ሰ"))
+        view.show(change)
+    assert not seen.steps["step_1"].over
+    assert "Write the script: Left out: ሰ" in paper.getvalue()
+
+
 def test_a_message_of_a_later_version_is_passed_over() -> None:
     assert board().take({"type": "job.sang", "song": "la"}) == []
 

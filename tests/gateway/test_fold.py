@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fenta.contracts.events import Event
+from fenta.contracts.events import Caution, Event
 from fenta.gateway.live.fold import News, fold
 from fenta.gateway.live.messages import FINAL, LINKS, messages_of
 from fenta.gateway.models import Channel
@@ -151,3 +151,10 @@ def test_any_batches_give_a_gapless_list_that_only_rises_and_ends_at_most_once(
     assert numbers == sorted(numbers)
     ends = [index for index, message in enumerate(told) if message["type"] in FINAL]
     assert ends in ([], [len(told) - 1])
+
+
+def test_a_warning_of_a_render_is_told_after_its_files() -> None:
+    warned = STORY.rendered().model_copy(update={"warnings": [Caution(code="glyph_left_out", message="Left out: ሰ")]})
+    *assets, warning = messages_of(warned)
+    assert {message["type"] for message in assets} == {"asset.created"}
+    assert (warning["type"], warning["code"], warning["message"]) == ("step.warning", "glyph_left_out", "Left out: ሰ")

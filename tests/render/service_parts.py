@@ -24,6 +24,7 @@ from fenta.contracts.values import Contract, KeyedValue, PortValue, Value, inlin
 from fenta.render import handlers
 from fenta.render.checks import Checks
 from fenta.render.engine import Film, Rendered
+from fenta.render.errors import Fault
 from fenta.render.jobs import Worker
 from fenta.render.service import RenderService
 from fenta.render.timeline import label
@@ -78,6 +79,9 @@ class TheEngine:
         return replace(made, segments=self.segments, free_frames=paid)
 
 
+WARNING = Fault("glyph_left_out", "A character is left out.")
+
+
 def _rendered(folder: Path, canvases: Sequence[Canvas], duration_ms: int, params: RenderParams) -> Rendered:
     def made(name: str) -> Path:
         path = folder / name
@@ -88,7 +92,9 @@ def _rendered(folder: Path, canvases: Sequence[Canvas], duration_ms: int, params
         Film(canvas, made(f"video-{label(canvas)}.mp4"), made(f"thumbnail-{label(canvas)}.jpg"), 30, 150, 5000, CHECKS)
         for canvas in canvases
     ]
-    return Rendered(tuple(films), {kind: made(f"subtitles.{kind}") for kind in params.sidecars}, -14.0, -1.5)
+    return Rendered(
+        tuple(films), {kind: made(f"subtitles.{kind}") for kind in params.sidecars}, -14.0, -1.5, warnings=(WARNING,)
+    )
 
 
 @dataclass

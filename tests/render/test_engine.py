@@ -144,10 +144,16 @@ async def test_a_missing_file_is_named(shelf: Shelf, tmp_path: Path) -> None:
 
 
 async def test_characters_without_a_font_are_named(shelf: Shelf, tmp_path: Path) -> None:
-    error = await refusal(shelf, tmp_path, title="ሰላም tonight")
+    error = await refusal(shelf, tmp_path, title="ሰላም!")
     assert isinstance(error, TimelineRefused)
     assert error.code == "font_missing"
     assert "ላምሰ" in error.message
+
+
+async def test_characters_that_are_left_out_are_told_of(shelf: Shelf, tmp_path: Path) -> None:
+    document = timeline(shelf, ("One.",), title="ሰ tonight")
+    made = await render(document, sources=shelf.files, canvases=[SMALL], folder=tmp_path / "out", workers=1)
+    assert [warning.code for warning in made.warnings] == ["glyph_left_out"]
 
 
 async def test_all_faults_of_a_timeline_are_told(shelf: Shelf, tmp_path: Path) -> None:

@@ -19,10 +19,11 @@ from fenta.contracts.values import Value
 from fenta.render import engine as real
 from fenta.render.errors import CheckFailed, Fault, RenderInterrupted, RenderRefused
 from fenta.render.progress import Reporter
+from fenta.render.schemas import view_of
 from fenta.render.timeline import overlays, pictures
 from tests.conftest import until
 from tests.render.media import Shelf, bindings, timeline
-from tests.render.service_parts import Parts, short_inputs
+from tests.render.service_parts import WARNING, Parts, short_inputs
 
 
 async def film_request(parts: Parts, shelf: Shelf, **more: Any) -> RenderRequested:
@@ -80,6 +81,9 @@ async def test_a_film_is_delivered_and_billed_once(parts: Parts, shelf: Shelf) -
         assert (hashlib.sha256(data).hexdigest(), len(data)) == (asset.sha256, asset.size_bytes)
     assert made.renders[0].video_asset_id == made.assets[0].asset_id
     assert made.checks.passed
+    assert [(warning.code, warning.message) for warning in made.warnings] == [(WARNING.code, WARNING.message)]
+    [shown] = await parts.renders.list(parts.org_id, job_id=None, status=None, after=None, most=10)
+    assert view_of(shown).warnings == [{"code": WARNING.code, "message": WARNING.message}]
     assert list(parts.folder.iterdir()) == []
     assert await tasks_left(parts) == 0
 

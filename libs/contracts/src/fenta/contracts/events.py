@@ -74,6 +74,13 @@ class Problem(Contract):
     step_key: str | None = None
 
 
+class Caution(Contract):
+    """Something about a result that one should know, though nothing failed: `code` is stable, `message` a sentence."""
+
+    code: str
+    message: str
+
+
 class Try(Contract):
     """One attempt of an executor: which model, with which outcome."""
 
@@ -352,6 +359,7 @@ class RenderCompleted(StepResult):
     encoded_ms: int
     cached_ms: int = 0
     checks: RenderChecks
+    warnings: list[Caution] = Field(default_factory=list)
 
 
 class UsageRecorded(Event):

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from fenta.contracts import units
 from fenta.contracts.models import Capability
-from fenta.contracts.timeline import Aspect, CaptionLook, CentreY, Colour, Resolution, each_once
+from fenta.contracts.timeline import Aspect, CaptionLook, CentreY, Colour, Emoji, Resolution, each_once
 from fenta.contracts.units import Bounds, Size
 
 Executor = Literal["workflow", "generation", "render"]
@@ -176,6 +176,7 @@ class TimelineParams(Params):
     caption_colour: Colour = "#FFFFFF"
     caption_accent: Colour = "#FFD23F"
     caption_centre_y: CentreY | None = None
+    caption_emoji: Emoji = "colour"
     target_seconds: int | None = Field(default=None, ge=1, le=3600)
 
 

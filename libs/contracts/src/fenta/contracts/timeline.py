@@ -349,6 +349,7 @@ class OverlayTrack(Contract):
     clips: list[OverlayClip]
 
 
+Emoji = Literal["colour", "none"]
 CentreY = Annotated[float, Field(ge=0.1, le=0.92)]
 CaptionLook = Literal[
     "karaoke", "plain", "pop", "fill", "box", "outline", "typewriter", "bounce", "word", "classic", "minimal"
@@ -356,7 +357,10 @@ CaptionLook = Literal[
 
 
 class CaptionTrack(Contract):
-    """`accent` is the colour of the spoken word; `centre_y` where the lines stand, if not where the canvas has them."""
+    """`accent` is the colour of the spoken word; `centre_y` where the lines stand, if not where the canvas has them.
+
+    Emoji are drawn in `colour`, or left out of the picture.
+    """
 
     kind: Literal["caption"] = "caption"
     id: str
@@ -366,6 +370,7 @@ class CaptionTrack(Contract):
     colour: Colour = "#FFFFFF"
     accent: Colour = "#FFD23F"
     centre_y: CentreY | None = None
+    emoji: Emoji = "colour"
     burn: bool = True
     clips: list[CaptionClip]
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from fenta.contracts.events import (
     AssetGenerated,
+    Caution,
     Problem,
     RenderChecks,
     RenderCompleted,
@@ -116,6 +117,7 @@ def film_made(
         encoded_ms=rendered.encoded_ms,
         cached_ms=rendered.cached_ms,
         checks=_checks([film.checks for film in rendered.films]),
+        warnings=[Caution(code=warning.code, message=warning.message) for warning in rendered.warnings],
         **vars(times),
     )
 

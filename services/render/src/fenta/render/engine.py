@@ -50,6 +50,7 @@ class Rendered:
     """The finished files, a film per canvas in the order asked for; previews and what is beside them by output name.
 
     `segments` are the keys of all parts, `free_frames` is how many frames came from parts that were paid for before.
+    `warnings` say what is shown otherwise than it was asked for.
     """
 
     films: tuple[Film, ...]
@@ -59,6 +60,7 @@ class Rendered:
     segments: tuple[str, ...] = ()
     free_frames: int = 0
     encoder: str = "libx264"
+    warnings: tuple[Fault, ...] = ()
 
     @property
     def encoded_ms(self) -> int:
@@ -232,6 +234,7 @@ async def _render(crew: "Crew", order: Order) -> Rendered:
         segments=tuple(cut.key for cut in cuts),
         free_frames=sum(cut.frames for cut in cuts if encoded[cut.place].get("paid")),
         encoder=encoder.name,
+        warnings=tuple(Fault(**warning) for warning in prepared["warnings"]),
     )
 
 

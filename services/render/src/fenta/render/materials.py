@@ -48,6 +48,7 @@ class Materials:
             colour=params.caption_colour,
             accent=params.caption_accent,
             centre_y=params.caption_centre_y,
+            emoji=params.caption_emoji,
         )
 
     async def timeline(self) -> tuple[Timeline, Value]:

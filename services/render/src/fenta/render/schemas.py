@@ -26,6 +26,7 @@ class RenderView(BaseModel):
     renders: list[dict[str, Any]]
     outputs: dict[str, Any]
     checks: dict[str, Any] | None
+    warnings: list[dict[str, Any]]
     error: dict[str, Any] | None
     created_at: Moment
     started_at: Moment | None
@@ -49,6 +50,7 @@ def view_of(render: Render) -> RenderView:
         renders=result.get("renders", []),
         outputs=result.get("outputs", {}),
         checks=result.get("checks"),
+        warnings=result.get("warnings", []),
         error=render.error,
         created_at=render.created_at,
         started_at=render.started_at,

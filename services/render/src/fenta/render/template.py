@@ -16,6 +16,7 @@ from fenta.contracts.timeline import (
     CaptionTrack,
     CaptionWord,
     Duck,
+    Emoji,
     Motion,
     OverlayClip,
     OverlayTrack,
@@ -86,6 +87,7 @@ class Bindings:
     colour: str = "#FFFFFF"
     accent: str = "#FFD23F"
     centre_y: float | None = None
+    emoji: Emoji = "colour"
 
 
 @dataclass(frozen=True)
@@ -272,6 +274,7 @@ def _captions(bindings: Bindings, spans: Sequence[_Span]) -> list[Track]:
             colour=bindings.colour,
             accent=bindings.accent,
             centre_y=bindings.centre_y,
+            emoji=bindings.emoji,
             burn=bindings.captions,
             clips=clips,
         )

@@ -19,7 +19,7 @@ from fenta.chassis.crash import crash_point
 from fenta.contracts.nodes import RenderParams
 from fenta.contracts.timeline import Canvas, Timeline
 from fenta.render import audio, encode, encoders, programs, segments, timeline
-from fenta.render.captions.burn import Burn, burn, install_fonts, missing_glyphs
+from fenta.render.captions.burn import Burn, burn, cautions, install_fonts, missing_glyphs
 from fenta.render.documents import Made, documents
 from fenta.render.errors import Fault, RenderInterrupted, RenderRefused, TimelineRefused
 from fenta.render.inspection import inspect
@@ -68,7 +68,8 @@ class Worker:
         for canvas in range(len(self._canvases)):
             self._of(canvas).mkdir(exist_ok=True)
             install_fonts(self._of(canvas))
-        return {"cuts": list(self._cuts(self._encoding(encoder)))}
+        warnings = [asdict(one) for one in cautions(self._timeline)]
+        return {"cuts": list(self._cuts(self._encoding(encoder))), "warnings": warnings}
 
     def _encoding(self, encoder: str) -> encode.Encoding:
         return encode.Encoding(encoders.BY_NAME[encoder], self._params.quality)

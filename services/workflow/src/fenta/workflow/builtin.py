@@ -64,6 +64,7 @@ _DOCUMENTS: dict[tuple[str, int], dict[str, Any]] = {
                     "caption_style": {"$ref": "inputs.brief.look.style"},
                     "caption_colour": {"$ref": "inputs.brief.look.colour"},
                     "caption_accent": {"$ref": "inputs.brief.look.accent"},
+                    "caption_emoji": {"$ref": "inputs.brief.look.emoji"},
                     "target_seconds": {"$ref": "inputs.brief.duration_seconds"},
                 },
             },

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from fenta.chassis.http import Body
 from fenta.contracts.documents import Script, Segment
 from fenta.contracts.nodes import Aspects, AudioFormat, Codec, EncoderWish, Preview, Quality, ThumbnailBy
-from fenta.contracts.timeline import CaptionLook, Colour, Resolution
+from fenta.contracts.timeline import CaptionLook, Colour, Emoji, Resolution
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
 _BLANKS = re.compile(r"\s+")
@@ -50,6 +50,7 @@ class CaptionChoice(Body):
     style: CaptionLook = "karaoke"
     colour: Colour = "#FFFFFF"
     accent: Colour = "#FFD23F"
+    emoji: Emoji = "colour"
 
 
 class Brief(Body):

@@ -25,7 +25,7 @@ class StepLine:
 
 @dataclass(frozen=True)
 class Change:
-    """One thing that changed: `kind` is began, moved, done, reused, skipped, failed, or job.
+    """One thing that changed: `kind` is began, moved, done, reused, skipped, failed, warned, or job.
 
     A small one is not worth a line.
     """
@@ -93,6 +93,10 @@ class Board:
         step = self._end(message)
         return [Change("failed", f"{step.name}: {message.get('error') or message.get('code')}", message["step_id"])]
 
+    def _step_warned(self, message: Json) -> list[Change]:
+        step, _ = self._step(message)
+        return [Change("warned", f"{step.name}: {message['message']}")]
+
     def _end(self, message: Json) -> StepLine:
         step, _ = self._step(message)
         step.progress, step.over = 100, True
@@ -122,6 +126,7 @@ _MAKERS: dict[str, Callable[[Board, Json], list[Change]]] = {
     "step.progress": Board._step_moved,
     "step.completed": Board._step_completed,
     "step.failed": Board._step_failed,
+    "step.warning": Board._step_warned,
 }
 
 

@@ -95,7 +95,7 @@ class LiveView:
     def show(self, change: Change) -> None:
         if change.step_id:
             self._show_step(change, change.step_id)
-        elif self._board.status.startswith("waiting"):
+        elif change.kind == "warned" or self._board.status.startswith("waiting"):
             self._console.print(f"  {change.sentence}", markup=False)
         self._progress.update(self._job, completed=self._board.progress)
 

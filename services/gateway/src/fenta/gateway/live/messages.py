@@ -116,6 +116,13 @@ def _assets(event: AssetGenerated | RenderCompleted) -> list[Body]:
     ]
 
 
+def _rendered(event: RenderCompleted) -> list[Body]:
+    warnings = [
+        _step(event, "warning") | {"code": warning.code, "message": warning.message} for warning in event.warnings
+    ]
+    return [*_assets(event), *warnings]
+
+
 _MAKERS: dict[type[Event], Callable[[Any], list[Body]]] = {
     JobRequested: _requested,
     JobStarted: _started,
@@ -128,7 +135,7 @@ _MAKERS: dict[type[Event], Callable[[Any], list[Body]]] = {
     StepCompleted: _step_completed,
     StepFailed: _step_failed,
     AssetGenerated: _assets,
-    RenderCompleted: _assets,
+    RenderCompleted: _rendered,
 }
 TOLD = tuple(_MAKERS)
 

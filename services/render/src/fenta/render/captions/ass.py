@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fenta.contracts.timeline import Canvas
 from fenta.render.captions import fonts
 from fenta.render.captions.fonts import Face
+from fenta.render.captions.stickers import Manner, with_emoji
 from fenta.render.captions.text import escape
 
 RIGHT_TO_LEFT_MARK = "\u200f"
@@ -47,6 +48,7 @@ class Style:
     unsung: str = "#FFFFFF"
     boxed: bool = False
     language: str = ""
+    emoji: Manner = "colour"
 
     def line(self) -> str:
         size = fonts.font_size(self.face, self.em)
@@ -56,6 +58,17 @@ class Style:
             f"Style: {self.name},{self.face.family},{size},{colours},0,0,0,0,100,100,{self.spacing},0,"
             f"{3 if self.boxed else 1},{self.outline},{self.shadow},5,0,0,0,-1"
         )
+
+    def tags(self) -> dict[str, str]:
+        """What the tags of a text in this style are until it sets them."""
+        colours = {"1c": self.colour, "2c": self.unsung, "3c": self.outline_colour}
+        numbers = {"bord": self.outline, "shad": self.shadow, "blur": 0, "fsp": self.spacing}
+        return {
+            **{tag: f"{colour(value)}&" for tag, value in colours.items()},
+            **{tag: f"{value}" for tag, value in numbers.items()},
+            "1a": "&H00&",
+            "alpha": "&H00&",
+        }
 
 
 @dataclass(frozen=True)
@@ -80,7 +93,8 @@ def document(canvas: Canvas, fps: int, styles: Sequence[Style], events: Iterable
 
     Events that began before it keep their negative start, so that their animations stand where they stood.
     """
-    lines = [_dialogue(event, fps, origin) for event in events if event.last > origin]
+    by_name = {style.name: style for style in styles}
+    lines = [_dialogue(event, by_name[event.style], fps, origin) for event in events if event.last > origin]
     return _HEADER.format(
         width=canvas.width,
         height=canvas.height,
@@ -89,9 +103,10 @@ def document(canvas: Canvas, fps: int, styles: Sequence[Style], events: Iterable
     )
 
 
-def _dialogue(event: Event, fps: int, origin: int) -> str:
+def _dialogue(event: Event, style: Style, fps: int, origin: int) -> str:
     start, end = (_centiseconds(frame - origin, fps) for frame in (event.first, event.last))
-    return f"Dialogue: {event.layer},{_clock(start)},{_clock(end)},{event.style},,0,0,0,,{event.text}"
+    text = with_emoji(event.text, style.tags(), style.em, style.emoji)
+    return f"Dialogue: {event.layer},{_clock(start)},{_clock(end)},{event.style},,0,0,0,,{text}"
 
 
 def _centiseconds(frame: int, fps: int) -> int:
@@ -114,7 +129,10 @@ def first_frame(milliseconds: int, fps: int) -> int:
 def marked_up(text: str, style: Style) -> str:
     """Drawable text as ASS: escaped, with the face named wherever the script changes."""
     parts = [
-        (f"{{\\fn{run.face.family}\\fs{fonts.font_size(run.face, style.em)}}}", escape(run.text))
+        (
+            "" if run.face is fonts.EMOJI else f"{{\\fn{run.face.family}\\fs{fonts.font_size(run.face, style.em)}}}",
+            escape(run.text),
+        )
         for run in fonts.runs(text, style.face, style.language)
     ]
     return "".join(tag + shown for tag, shown in parts)

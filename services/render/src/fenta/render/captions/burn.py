@@ -1,11 +1,14 @@
 """The text of one film on one canvas, ready to be burned in: an ASS file and the fonts for it."""
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from fenta.contracts.timeline import Timeline
 from fenta.render.captions import ass, cards, fonts, lines
 from fenta.render.captions.ass import Event, Style
-from fenta.render.captions.text import drawable
+from fenta.render.captions.glyphs import Drawing, drawing, written
+from fenta.render.errors import Fault
 from fenta.render.timeline import FramePlan, burned, captions, overlays
 
 ACCENT = "#FFD23F"
@@ -48,9 +51,36 @@ def burn(plan: FramePlan) -> Burn:
     return Burn(plan, tuple(styles), tuple(events))
 
 
+def cautions(timeline: Timeline) -> list[Fault]:
+    """What is drawn in another way than it was written, or not at all."""
+    track = captions(timeline)
+    language = track.language if track else ""
+    texts = [clip.text for clip in burned(timeline)]
+    texts += [text for clip in overlays(timeline) for text in (clip.text, clip.detail)]
+    return [*_cautions([drawing(text) for text in texts], language)]
+
+
+def _cautions(drawings: Sequence[Drawing], language: str) -> Iterator[Fault]:
+    nearest = {typed: shown for one in drawings for typed, shown in one.nearest.items()}
+    if nearest:
+        pairs = ", ".join(f"{typed} is drawn as {written(shown)}" for typed, shown in sorted(nearest.items()))
+        yield Fault("glyph_replaced", f"No font here has these characters: {pairs}.")
+    if lost := _characters(one.lost for one in drawings):
+        yield Fault("glyph_left_out", f"No font here can draw these characters, so they are left out: {lost}")
+    if strange := _characters(fonts.borrowed(one.text, language) for one in drawings):
+        yield Fault(
+            "font_replaced", f"The font for {language} has not all characters; Chinese shapes are used for: {strange}"
+        )
+
+
+def _characters(found: Iterable[Iterable[str]]) -> str:
+    """Each once, sorted."""
+    return "".join(sorted({character for characters in found for character in characters}))
+
+
 def missing_glyphs(texts: list[str]) -> str:
-    """The characters of these texts that would be drawn as boxes."""
-    return fonts.missing_glyphs(drawable(text) for text in texts)
+    """The characters for want of which any of these texts says nothing more, each once, sorted."""
+    return _characters(drawing(text).lost for text in texts if drawing(text).empty)
 
 
 def install_fonts(folder: Path) -> dict[str, str]:

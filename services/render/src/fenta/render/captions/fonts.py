@@ -1,11 +1,13 @@
 """The vendored fonts: which face draws a character, how wide it is, and which characters no face can draw."""
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
 from pathlib import Path
+
+from fenta.render.captions import emoji
 
 FOLDER = Path(__file__).parent.parent / "fonts"
 
@@ -36,6 +38,8 @@ THAI = Face("Noto Sans Thai ExtraBold", "NotoSansThai-ExtraBold.ttf")
 CHINESE = Face("Noto Sans SC ExtraBold", "NotoSansSC-ExtraBold.ttf")
 JAPANESE = Face("Noto Sans JP ExtraBold", "NotoSansJP-ExtraBold.ttf")
 KOREAN = Face("Noto Sans KR ExtraBold", "NotoSansKR-ExtraBold.ttf")
+# No file for libass: what this face has is drawn as shapes.
+EMOJI = Face("Twemoji", "")
 OTHER_SCRIPTS = (ARABIC, HEBREW, DEVANAGARI, BENGALI, THAI, CHINESE, JAPANESE, KOREAN)
 # The same Chinese character has other shapes in other languages.
 _OF_LANGUAGE = {"ja": JAPANESE, "ko": KOREAN}
@@ -52,8 +56,13 @@ class Metrics:
         return sum(self.advances.get(character, 0.0) for character in text)
 
 
+EMOJI_WIDTH = 1.12
+
+
 @cache
 def metrics(face: Face) -> Metrics:
+    if face is EMOJI:
+        return Metrics(dict.fromkeys(emoji.characters(), EMOJI_WIDTH), 1.0)
     # Imported here because the API process compiles timelines and never measures text.
     from fontTools.ttLib import TTFont  # noqa: PLC0415
 
@@ -96,7 +105,7 @@ def runs(text: str, face: Face, language: str = "") -> list[Run]:
 def _faces(preferred: Face, language: str) -> tuple[Face, ...]:
     """Whom to ask for a character, in this order."""
     own = _OF_LANGUAGE.get(language.partition("-")[0].lower())
-    return (preferred, *((own,) if own else ()), *OTHER_SCRIPTS)
+    return (preferred, *((own,) if own else ()), *OTHER_SCRIPTS, EMOJI)
 
 
 def _first_face(text: str, faces: Sequence[Face]) -> Face:
@@ -117,9 +126,12 @@ def width(text: str, face: Face) -> float:
     return sum(run.width for run in runs(text, face))
 
 
-def missing_glyphs(texts: Iterable[str]) -> str:
-    """The characters that no face draws, each once, sorted; empty when all is well."""
-    wanted = set("".join(texts)) - INVISIBLE
-    for face in (CAPTION, *OTHER_SCRIPTS):
-        wanted -= metrics(face).advances.keys() if wanted else set()
-    return "".join(sorted(wanted))
+def draws(character: str) -> bool:
+    """Whether any face has the character; emoji apart."""
+    return character in INVISIBLE or any(character in metrics(face).advances for face in (CAPTION, *OTHER_SCRIPTS))
+
+
+def borrowed(text: str, language: str) -> set[str]:
+    """Chinese characters that the language's own face lacks, so that they have the shapes of another language."""
+    own = _OF_LANGUAGE.get(language.partition("-")[0].lower())
+    return {run.text for run in runs(text, CAPTION, language) if own and run.face is CHINESE}

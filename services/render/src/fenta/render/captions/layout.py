@@ -7,8 +7,9 @@ from itertools import pairwise
 from fenta.contracts.timeline import CaptionClip, CaptionWord
 from fenta.render.captions import fonts
 from fenta.render.captions.fonts import Face
+from fenta.render.captions.glyphs import drawable
 from fenta.render.captions.phrases import phrases
-from fenta.render.captions.text import NEVER_FIRST, NEVER_LAST, clusters, drawable, is_unspaced
+from fenta.render.captions.text import NEVER_FIRST, NEVER_LAST, clusters, is_unspaced
 
 MAX_LINES = 2
 LONGEST_UNBROKEN = 4

@@ -4,9 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from fenta.contracts.timeline import Canvas, CaptionTrack
+from fenta.contracts.timeline import Canvas, CaptionClip, CaptionTrack
 from fenta.render.captions import fonts
 from fenta.render.captions.ass import RIGHT_TO_LEFT_MARK, Event, Style, first_frame, marked_up, rounded
+from fenta.render.captions.glyphs import without_emoji
 from fenta.render.captions.layout import Chunk, Piece, chunks, line_text, one_by_one
 from fenta.render.captions.looks import INK, LOOKS, UNSEEN, Look, Moment
 from fenta.render.captions.text import is_right_to_left
@@ -51,15 +52,18 @@ class CaptionStyle:
     def shade(self) -> Style:
         """The soft shadow under the text, a layer of its own so that the highlight never redraws it."""
         outline = round(self.em * self.look.shade, 2)
-        return replace(self.text, name="Shade", colour="#000000", outline_colour="#000000", outline=outline)
+        return replace(
+            self.text, name="Shade", colour="#000000", outline_colour="#000000", outline=outline, emoji="shape"
+        )
 
     @property
     def field(self) -> Style:
         """Of the fields under words, and of the drawn ones under lines."""
         ground = self.track.accent if self.look.field == "word" else INK
         return replace(
-            self.text, name="Field", outline=round(self.em * 0.1, 2), outline_colour=ground, colour=ground, boxed=True
-        )
+            self.text, name="Field", outline=round(self.em * 0.1, 2), outline_colour=ground, colour=ground, boxed=True,
+            emoji="room",
+        )  # fmt: skip
 
     @property
     def styles(self) -> list[Style]:
@@ -79,11 +83,17 @@ class CaptionStyle:
 def events(track: CaptionTrack, canvas: Canvas, fps: int) -> tuple[list[Style], list[Event]]:
     """Everything that is burned in for a caption track."""
     style = CaptionStyle(canvas, track)
-    cues = [chunk for clip in track.clips for chunk in chunks(clip, face=style.text.face, max_width=style.max_width)]
+    clips = track.clips if track.emoji == "colour" else [_without_emoji(clip) for clip in track.clips]
+    cues = [chunk for clip in clips for chunk in chunks(clip, face=style.text.face, max_width=style.max_width)]
     if style.look.single:
         cues = [single for chunk in cues for single in one_by_one(chunk, style.text.face, style.max_width)]
     cues = _lingering(sorted(cues, key=lambda chunk: chunk.start_ms))
     return style.styles, [event for chunk in cues for event in _chunk_events(chunk, style, fps)]
+
+
+def _without_emoji(clip: CaptionClip) -> CaptionClip:
+    words = [word.model_copy(update={"text": without_emoji(word.text)}) for word in clip.words]
+    return clip.model_copy(update={"text": without_emoji(clip.text), "words": words})
 
 
 def _lingering(cues: Sequence[Chunk]) -> list[Chunk]:

@@ -1,12 +1,11 @@
-"""What other people wrote, made safe for captions: no markup, no control characters, no emoji."""
+"""What other people wrote, made safe for captions: no markup, no control characters."""
 
 import re
 import unicodedata
 
-_EMOJI = re.compile(
-    "[\U0001f000-\U0001faff\u2600-\u27bf\u2b00-\u2bff\u231a\u231b\u23e9-\u23f3\u23f8-\u23fa\u25aa\u25ab\u25b6\u25c0"
-    "\u25fb-\u25fe\u203c\u2049\u2139\u3030\u303d\u3297\u3299\ufe0e\ufe0f\u20e3\U000e0020-\U000e007f]"
-)
+# What chooses the form of an emoji or holds its parts together, and shows nothing alone.
+_TAGS = re.compile("[\U000e0020-\U000e007f]")
+_SILENT = re.compile("[\ufe0e\ufe0f\u20e3\U000e0020-\U000e007f]")
 _JOINER_OF_EMOJI = re.compile("(?<![\\w])\u200d|\u200d(?![\\w])")
 _SPACES = re.compile(r"\s+")
 _KEPT_FORMATS = frozenset("\u200c\u200d")
@@ -29,14 +28,21 @@ def plain(text: str) -> str:
 def _harmless(character: str) -> bool:
     category = unicodedata.category(character)
     if category == "Cf":
-        return character in _KEPT_FORMATS or bool(_EMOJI.match(character))
-    return category not in {"Cc", "Cs", "Co", "Cn"}
+        return character in _KEPT_FORMATS or bool(_TAGS.match(character))
+    # Emoji that are younger than the tables of this Python.
+    if category == "Cn":
+        return "\U0001f000" <= character <= "\U0001faff"
+    return category not in {"Cc", "Cs", "Co"}
 
 
-def drawable(text: str) -> str:
-    """What can be burned into a picture: plain text without emoji, for which no outline font has glyphs."""
-    without = _EMOJI.sub("", plain(text))
-    return _SPACES.sub(" ", _JOINER_OF_EMOJI.sub("", without)).strip()
+def is_silent(character: str) -> bool:
+    """Whether nobody misses it where it is not drawn."""
+    return bool(_SILENT.match(character))
+
+
+def tidy(text: str) -> str:
+    """Without what held parts of emoji together, and without double spaces."""
+    return _SPACES.sub(" ", _JOINER_OF_EMOJI.sub("", _SILENT.sub("", text))).strip()
 
 
 def escape(text: str) -> str:
