@@ -248,7 +248,23 @@ def test_sidecars_show_times_text_and_emoji() -> None:
     )
 
 
-@pytest.mark.parametrize("write", [sidecars.srt, sidecars.vtt])
+def test_ass_has_a_line_per_cue_with_its_words_and_their_times() -> None:
+    clip = cue(
+        "Up {now}, 13!", start=1000, end=2504, words=[("Up", 1000, 1333), ("now", 1333, 2000), ("13", 2000, 2400)]
+    )
+    first, second = (
+        line for line in sidecars.ass(track(clip, cue("🚀", end=500)), TALL).splitlines() if "Dialogue" in line
+    )
+    assert first == "Dialogue: 0,0:00:00.00,0:00:00.50,Caption,,0,0,0,,🚀"
+    assert second == r"Dialogue: 0,0:00:01.00,0:00:02.50,Caption,,0,0,0,,{\k33}Up \{{\k67}now\}, {\k50}13!"
+    assert "Style: Caption,Noto Sans," in sidecars.ass(track(clip), TALL)
+
+
+def _ass(given: CaptionTrack) -> str:
+    return sidecars.ass(given, TALL)
+
+
+@pytest.mark.parametrize("write", [sidecars.srt, sidecars.vtt, _ass])
 def test_empty_sidecars_are_an_error(write: object) -> None:
     with pytest.raises(RenderRefused) as caught:
         write(track(cue(" ")))  # type: ignore[operator]

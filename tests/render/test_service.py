@@ -20,7 +20,7 @@ from fenta.render import engine as real
 from fenta.render.errors import CheckFailed, Fault, RenderInterrupted, RenderRefused
 from fenta.render.progress import Reporter
 from fenta.render.schemas import view_of
-from fenta.render.timeline import overlays, pictures
+from fenta.render.timeline import captions, overlays, pictures
 from tests.conftest import until
 from tests.render.media import Shelf, bindings, timeline
 from tests.render.service_parts import WARNING, Parts, short_inputs
@@ -63,6 +63,35 @@ async def test_a_timeline_is_cut_from_its_parts(parts: Parts, shelf: Shelf) -> N
     assert 10_000 <= document.duration_ms <= 12_000
     assert set(made.assets[0].lineage.inputs) >= {entry.value.asset_id for entry in inputs["visuals"]}  # type: ignore[union-attr]
     assert made.usage == []
+
+
+async def test_a_timeline_is_cut_with_the_captions_of_a_file(parts: Parts, shelf: Shelf) -> None:
+    data = b"1\n00:00:00,500 --> 00:00:01,000\nWritten by hand\n"
+    sha256 = await parts.storage.put(parts.org_id, data, media_type="application/x-subrip")
+    inputs = await short_inputs(parts, bindings(shelf))
+    inputs |= {"subtitles": Value(type="srt", asset_id="asset_srt", sha256=sha256)}
+    async with parts.working():
+        await parts.deliver(parts.request("Edit.Timeline", inputs, key="timeline"))
+        (made,) = await answered(parts)
+    assert isinstance(made, AssetGenerated)
+    document = documents.decode("timeline", await parts.storage.get(parts.org_id, made.assets[0].sha256))
+    track = captions(document)
+    assert track
+    assert [(clip.start_ms, clip.duration_ms, clip.text) for clip in track.clips] == [(500, 500, "Written by hand")]
+    assert track.source
+    assert track.source.sha256 == sha256
+
+
+async def test_a_bad_subtitle_file_is_named_with_its_line(parts: Parts, shelf: Shelf) -> None:
+    sha256 = await parts.storage.put(parts.org_id, b"1\nnot a time\n", media_type="application/x-subrip")
+    inputs = await short_inputs(parts, bindings(shelf))
+    inputs |= {"subtitles": Value(type="srt", asset_id="asset_srt", sha256=sha256)}
+    async with parts.working():
+        await parts.deliver(parts.request("Edit.Timeline", inputs, key="timeline"))
+        (failed,) = await answered(parts)
+    assert isinstance(failed, StepFailed)
+    assert failed.error.code == "subtitles_invalid"
+    assert failed.error.message.startswith("Line 2 of the subtitles")
 
 
 async def test_a_film_is_delivered_and_billed_once(parts: Parts, shelf: Shelf) -> None:

@@ -153,7 +153,7 @@ OUTPUTS: dict[str, dict[str, str]] = {
     "Subtitle.Auto": {"subtitles": "subtitles"},
     "Music.Generate": {"music": "music"},
     "Edit.Timeline": {"timeline": "timeline"},
-    "Output.Render": {"video": "render", "thumbnail": "image", "srt": "file", "vtt": "file"},
+    "Output.Render": {"video": "render", "thumbnail": "image", "srt": "file", "vtt": "file", "ass": "file"},
 }
 
 

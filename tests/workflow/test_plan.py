@@ -161,6 +161,15 @@ def test_without_captions_no_subtitles_are_expected() -> None:
     assert "srt" not in stage.job.outputs
 
 
+def test_only_the_files_that_were_asked_for_are_expected() -> None:
+    stage = Stage(make_job(brief() | {"output": {"subtitles": ["srt", "ass"], "thumbnail": False}}))
+    stage.authorize()
+    stage.finish()
+
+    assert stage.job.status == "completed"
+    assert set(stage.job.outputs) == {"video", "srt", "ass", "script"}
+
+
 def test_the_room_of_the_organisation_bounds_what_is_in_flight() -> None:
     stage = Stage(make_job(), room=1)
     stage.authorize()

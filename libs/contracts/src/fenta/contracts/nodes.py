@@ -19,7 +19,7 @@ Codec = Literal["h264", "hevc", "av1", "vp9"]
 EncoderWish = Literal["auto", "software", "hardware"]
 Quality = Literal["draft", "standard", "high"]
 Preview = Literal["gif", "webp", "sprite"]
-Sidecar = Literal["srt", "vtt", "otio", "loudness", "provenance"]
+Sidecar = Literal["srt", "vtt", "ass", "otio", "loudness", "provenance"]
 ThumbnailBy = Literal["sharpness", "contrast", "faces"]
 AudioFormat = Literal["m4a", "mp3", "wav"]
 Prompt = Annotated[str, Field(max_length=5000)]
@@ -356,7 +356,7 @@ CATALOGUE: dict[str, NodeType] = {
             params=RenderParams,
             inputs=_ports("timeline:timeline"),
             outputs=_ports(
-                "video:render renders:render* thumbnail:image srt:file vtt:file otio:file loudness:file "
+                "video:render renders:render* thumbnail:image srt:file vtt:file ass:file otio:file loudness:file "
                 "provenance:file audio:audio gif:image webp:image sprite:image sprite_vtt:file"
             ),
             lane="media",

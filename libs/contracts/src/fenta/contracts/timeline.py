@@ -128,7 +128,7 @@ class AssetSource(Contract):
     kind: Literal["asset"] = "asset"
     asset_id: str
     sha256: str
-    media: Literal["image", "video", "audio", "lut"]
+    media: Literal["image", "video", "audio", "lut", "subtitles"]
     duration_ms: Milliseconds | None = None
 
 
@@ -359,7 +359,8 @@ CaptionLook = Literal[
 class CaptionTrack(Contract):
     """`accent` is the colour of the spoken word; `centre_y` where the lines stand, if not where the canvas has them.
 
-    Emoji are drawn in `colour`, or left out of the picture.
+    Emoji are drawn in `colour`, or left out of the picture. The clips may be given as a file: `source`, SRT or WebVTT
+    in the film's time, is read where there are none.
     """
 
     kind: Literal["caption"] = "caption"
@@ -372,7 +373,8 @@ class CaptionTrack(Contract):
     centre_y: CentreY | None = None
     emoji: Emoji = "colour"
     burn: bool = True
-    clips: list[CaptionClip]
+    source: AssetSource | None = None
+    clips: list[CaptionClip] = Field(default_factory=list)
 
 
 class AudioTrack(Contract):

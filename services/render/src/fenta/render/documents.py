@@ -37,7 +37,7 @@ def documents(timeline: Timeline, params: RenderParams, made: Made, folder: Path
 def _wanted(timeline: Timeline, params: RenderParams) -> Iterator[Sidecar]:
     """Without captions there is nothing to read, without sound nothing to measure."""
     for name in params.sidecars:
-        if name in {"srt", "vtt"} and captions(timeline) is None:
+        if name in {"srt", "vtt", "ass"} and captions(timeline) is None:
             continue
         if name == "loudness" and not audio.audible(timeline):
             continue
@@ -57,6 +57,11 @@ def _srt(timeline: Timeline, _made: Made, _folder: Path) -> str:
 def _vtt(timeline: Timeline, _made: Made, _folder: Path) -> str:
     track = captions(timeline)
     return sidecars.vtt(track) if track else ""
+
+
+def _ass(timeline: Timeline, made: Made, _folder: Path) -> str:
+    track, (canvas, _) = captions(timeline), made.films[0]
+    return sidecars.ass(track, canvas) if track else ""
 
 
 def _otio(timeline: Timeline, _made: Made, _folder: Path) -> str:
@@ -108,6 +113,7 @@ def _json(document: Mapping[str, Any]) -> str:
 WRITERS: Mapping[Sidecar, Writer] = {
     "srt": _srt,
     "vtt": _vtt,
+    "ass": _ass,
     "otio": _otio,
     "loudness": _loudness,
     "provenance": _provenance,
@@ -115,6 +121,7 @@ WRITERS: Mapping[Sidecar, Writer] = {
 NAMES: Mapping[Sidecar, str] = {
     "srt": "subtitles.srt",
     "vtt": "subtitles.vtt",
+    "ass": "subtitles.ass",
     "otio": "timeline.otio",
     "loudness": "loudness.json",
     "provenance": "provenance.json",

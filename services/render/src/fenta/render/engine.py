@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from fenta.chassis.crash import crash_point
 from fenta.contracts.nodes import Codec, EncoderWish, RenderParams
 from fenta.contracts.timeline import Canvas, Timeline
-from fenta.render import programs
+from fenta.render import programs, subtitles
 from fenta.render.checks import Checks, FileFacts, Heard, Seen, check
 from fenta.render.encoders import BY_NAME, Encoder
 from fenta.render.errors import CheckFailed, Fault, RenderInterrupted, RenderRefused, TimelineRefused
@@ -127,6 +127,7 @@ async def render(
     """
     if missing := source_hashes(timeline) - sources.keys():
         raise RenderRefused("source_missing", f"The timeline names files that are not there: {', '.join(missing)}.")
+    timeline = subtitles.filled(timeline, sources)
     work = _work_folder(
         folder, timeline, canvases, sources, params=params.model_dump(mode="json"), face_model=str(face_model or "")
     )

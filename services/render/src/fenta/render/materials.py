@@ -7,10 +7,11 @@ from fenta.chassis.storage import Storage
 from fenta.contracts.documents import MediaRef, Music, Script, Speech, Subtitles
 from fenta.contracts.events import RenderRequested
 from fenta.contracts.nodes import RenderParams, TimelineParams
-from fenta.contracts.timeline import Aspect, Canvas, Resolution, Timeline
+from fenta.contracts.timeline import Aspect, AssetSource, Canvas, Resolution, Timeline
 from fenta.contracts.values import KeyedValue, PortValue, Value
+from fenta.render import subtitles
 from fenta.render.errors import RenderRefused
-from fenta.render.template import Bindings, Visual
+from fenta.render.template import Bindings, SubtitleFile, Visual
 from fenta.render.timeline import parsed
 
 Document = TypeVar("Document", Script, Speech, Subtitles, Music)
@@ -29,12 +30,14 @@ class Materials:
         """What `fenta/short@1` is filled with. Raises RenderRefused, NotFound, pydantic.ValidationError."""
         params = TimelineParams.model_validate(self._request.params)
         script = await self._script()
+        own, file = await self._subtitles()
         target = params.target_seconds * 1000 if params.target_seconds else script.duration_ms or None
         return Bindings(
             script=script,
             visuals={key: _visual(value) for key, value in self._many("visuals").items()},
             speech={key: await self.read(Speech, value) for key, value in self._many("voice").items()},
-            subtitles={key: await self.read(Subtitles, value) for key, value in self._many("subtitles").items()},
+            subtitles=own,
+            subtitle_file=file,
             music=await self._music(),
             title=str(self._text("title")),
             target_ms=target,
@@ -63,6 +66,17 @@ class Materials:
         if value.value is not None:
             return kind.model_validate(value.value)
         return kind.model_validate_json(await self._storage.get(self._request.org_id, value.sha256))
+
+    async def _subtitles(self) -> tuple[dict[str, Subtitles], SubtitleFile | None]:
+        """Those of scenes, and a file that speaks for the whole film."""
+        found: dict[str, Subtitles] = {}
+        for key, value in self._many("subtitles").items():
+            if value.type == "subtitles":
+                found[key] = await self.read(Subtitles, value)
+                continue
+            source = AssetSource(asset_id=value.asset_id or "", sha256=value.sha256, media="subtitles")
+            return {}, SubtitleFile(source, subtitles.read(await self._storage.get(self._request.org_id, value.sha256)))
+        return found, None
 
     async def _script(self) -> Script:
         value = self._one("script")

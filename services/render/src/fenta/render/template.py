@@ -26,6 +26,7 @@ from fenta.contracts.timeline import (
     VideoClip,
     VideoTrack,
 )
+from fenta.render import subtitles
 from fenta.render.errors import RenderRefused
 from fenta.render.timeline import grid_ms
 
@@ -66,6 +67,14 @@ class Visual:
 
 
 @dataclass(frozen=True)
+class SubtitleFile:
+    """Captions of the whole film, in its own time."""
+
+    source: AssetSource
+    cues: Sequence[Cue]
+
+
+@dataclass(frozen=True)
 class Bindings:
     """What fills the template. Mappings are by scene key; `s1.1` and `s1.2` are two shots of scene `s1`."""
 
@@ -73,6 +82,7 @@ class Bindings:
     visuals: Mapping[str, Visual]
     speech: Mapping[str, Speech] = field(default_factory=dict)
     subtitles: Mapping[str, Subtitles] = field(default_factory=dict)
+    subtitle_file: SubtitleFile | None = None
     music: Music | None = None
     title: str = ""
     language: str = ""
@@ -261,10 +271,13 @@ def _cards(bindings: Bindings, spans: Sequence[_Span]) -> list[OverlayClip]:
 
 
 def _captions(bindings: Bindings, spans: Sequence[_Span]) -> list[Track]:
+    file = bindings.subtitle_file
     clips = [clip for span in spans for clip in _cues(bindings, span)]
+    if file:
+        clips = subtitles.clips(file.cues, spans[-1].end_ms)
     if not clips and not bindings.captions:
         return []
-    directions = {subtitles.direction for subtitles in bindings.subtitles.values()}
+    directions = {own.direction for own in bindings.subtitles.values()}
     return [
         CaptionTrack(
             id="s1",
@@ -276,14 +289,15 @@ def _captions(bindings: Bindings, spans: Sequence[_Span]) -> list[Track]:
             centre_y=bindings.centre_y,
             emoji=bindings.emoji,
             burn=bindings.captions,
+            source=file.source if file else None,
             clips=clips,
         )
     ]
 
 
 def _cues(bindings: Bindings, span: _Span) -> list[CaptionClip]:
-    subtitles = bindings.subtitles.get(span.key)
-    cues = subtitles.cues if subtitles else _cues_of(span.speech)
+    own = bindings.subtitles.get(span.key)
+    cues = own.cues if own else _cues_of(span.speech)
     ends = [*(cue.start_ms for cue in cues[1:]), span.end_ms - span.voice_ms]
     timed = [(cue, min(cue.end_ms, end)) for cue, end in zip(cues, ends, strict=False)]
     return [_cue(span, number, cue, end) for number, (cue, end) in enumerate(timed, start=1) if end > cue.start_ms]

@@ -234,7 +234,9 @@ def source_hashes(timeline: Timeline) -> set[str]:
     seen = [clip.source for clip in pictures(timeline)]
     looks = [effect.source for clip in pictures(timeline) for effect in clip.effects if isinstance(effect, Lut)]
     heard = [clip.source for track in sounds(timeline) for clip in track.clips]
-    return {source.sha256 for source in [*seen, *looks, *heard] if isinstance(source, AssetSource)}
+    track = captions(timeline)
+    said = [track.source] if track and track.source and not track.clips else []
+    return {source.sha256 for source in [*seen, *looks, *heard, *said] if isinstance(source, AssetSource)}
 
 
 def label(canvas: Canvas) -> str:

@@ -17,7 +17,7 @@ from fenta.workflow.graph import Graph, Node
 from fenta.workflow.schemas import Brief, CaptionChoice, GivenScript, JobRequest
 from fenta.workflow.validation import Finding, errors, validate
 
-CAPTION_FILES = frozenset({"srt", "vtt"})
+CAPTION_FILES = frozenset({"srt", "vtt", "ass"})
 FACTS_NOTE = (
     "No text provider is set up and the brief has no points: the offline writer knows no facts, "
     "so the script will only speak about the topic in general. Add points to say something true."

@@ -106,7 +106,7 @@ class Output(Body):
     codec: Codec = "h264"
     encoder: EncoderWish = "auto"
     quality: Quality = "standard"
-    subtitles: list[Literal["srt", "vtt"]] = Field(default=["srt", "vtt"])
+    subtitles: list[Literal["srt", "vtt", "ass"]] = Field(default=["srt", "vtt"])
     documents: list[Literal["otio", "loudness", "provenance"]] = Field(default=[])
     previews: list[Preview] = Field(default=[])
     audio: AudioFormat | None = None

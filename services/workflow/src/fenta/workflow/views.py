@@ -20,6 +20,7 @@ FILENAMES = {
     "thumbnail": "thumbnail.jpg",
     "srt": "subtitles.srt",
     "vtt": "subtitles.vtt",
+    "ass": "subtitles.ass",
     "gif": "preview.gif",
     "webp": "preview.webp",
     "sprite": "sprite.jpg",
