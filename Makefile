@@ -17,7 +17,7 @@ export UV_PYTHON_DOWNLOADS := never
 export VIRTUAL_ENV := $(abspath $(VENV))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-kafka test-kafka-part test-faults test-outage check format bench bench-bus soak gallery lock docs mutants clean
+.PHONY: help setup demo up test test-kafka test-kafka-part test-faults test-outage check format bench bench-bus bench-render soak gallery lock docs mutants clean
 
 help: ## Print this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -76,6 +76,9 @@ bench: $(READY) $(PEERS_READY) ## Measure; writes docs/bench/*.json and docs/ben
 
 bench-bus: $(READY) $(PEERS_READY) ## Measure the bus alone, beside floors and peers, and on Apache Kafka where there is Java
 	$(BIN)/python -m tools.bench bus kafka
+
+bench-render: $(READY) $(PEERS_READY) ## Measure films: cost, edits, memory, looks, sound, beside x264, zoompan and MoviePy; half an hour
+	$(BIN)/python -m tools.bench render
 
 SOAK_MINUTES ?= 20
 
