@@ -31,6 +31,7 @@ def contents() -> dict[str, str]:
         "jwt_signing_keys": made["jwt_signing_keys"],
         "identity_public_keys": public_half(made["jwt_signing_keys"]),
         "encryption_keys": made["encryption_keys"],
+        "fanta_projekt_api_key": secrets.token_urlsafe(24),
         "aws_access_key_id": made["aws_access_key_id"],
         "aws_secret_access_key": made["aws_secret_access_key"],
         ".gitignore": "*",

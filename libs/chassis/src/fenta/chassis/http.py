@@ -5,7 +5,7 @@ import contextlib
 import difflib
 import json
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from typing import Any
 
 import asyncpg
@@ -148,8 +148,14 @@ def _inspect(value: Any, depth: int) -> None:
             _inspect(item, depth + 1)
 
 
-def create_app(service: str, *, verifier: Verifier | None = None, body_limit: int = BODY_LIMIT_BYTES) -> FastAPI:
-    """A FastAPI app with our manners; routes are added by the service."""
+def create_app(
+    service: str,
+    *,
+    verifier: Verifier | None = None,
+    body_limit: int = BODY_LIMIT_BYTES,
+    larger: Mapping[str, int] | None = None,
+) -> FastAPI:
+    """A FastAPI app with our manners; routes are added by the service. `larger` has the limits of single paths."""
     app = DescribedApp(
         title=f"Fenta {service}", version="1", docs_url=None, redoc_url=None, openapi_url="/openapi.json"
     )
@@ -164,7 +170,7 @@ def create_app(service: str, *, verifier: Verifier | None = None, body_limit: in
         app.add_exception_handler(passing, _on_away)
     for maybe in (DBAPIError, asyncpg.PostgresError):
         app.add_exception_handler(maybe, _on_database)
-    app.add_middleware(Manners, service=service, body_limit=body_limit)
+    app.add_middleware(Manners, service=service, body_limit=body_limit, larger=larger or {})
     return app
 
 
@@ -222,10 +228,10 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
 class Manners:
     """Around every request: an id, a trace, a size limit, one line in the log, one number in the metrics."""
 
-    def __init__(self, app: ASGIApp, *, service: str, body_limit: int) -> None:
+    def __init__(self, app: ASGIApp, *, service: str, body_limit: int, larger: Mapping[str, int]) -> None:
         self._app = app
         self._service = service
-        self._limit = body_limit
+        self._limit, self._larger = body_limit, larger
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -260,9 +266,10 @@ class Manners:
 
     async def _limited(self, scope: Scope, receive: Receive, send: Send) -> None:
         length = Headers(scope=scope).get("content-length", "0")
-        if length.isdigit() and int(length) > self._limit:
-            return await _too_large(scope, receive, send, self._limit)
-        return await self._app(scope, _counted(receive, self._limit), send)
+        limit = self._larger.get(scope["path"], self._limit)
+        if length.isdigit() and int(length) > limit:
+            return await _too_large(scope, receive, send, limit)
+        return await self._app(scope, _counted(receive, limit), send)
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "other")

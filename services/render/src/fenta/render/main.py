@@ -9,8 +9,9 @@ from fenta.chassis.identity import Verifier
 from fenta.chassis.service import open_service
 from fenta.chassis.settings import load
 from fenta.chassis.storage import open_storage
-from fenta.render import api, engine, handlers
+from fenta.render import api, engine, handlers, internal
 from fenta.render.jobs import Worker
+from fenta.render.orders import Orders
 from fenta.render.service import RenderService
 from fenta.render.settings import Settings
 
@@ -30,8 +31,12 @@ async def main() -> None:
         slots = {"high": settings.timeline_slots, "default": settings.timeline_slots, "media": settings.render_slots}
         renders.queue = service.work(Worker(renders), slots=slots)
         service.consume(handlers.routes(renders))
-        app = create_app("render", verifier=Verifier(settings.identity_public_keys))
+        larger = {internal.RENDERS: internal.ORDER_LIMIT_BYTES, internal.FILES: settings.render_upload_mib << 20}
+        app = create_app("render", verifier=Verifier(settings.identity_public_keys), larger=larger)
         app.include_router(api.router(renders))
+        orders = Orders(renders=renders, database=service.database, storage=storage)
+        key, folder = settings.fanta_projekt_api_key, settings.work_folder / "passing"
+        app.include_router(internal.router(orders, key=key, folder=folder))
         await service.serve(app)
 
 

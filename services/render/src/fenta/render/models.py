@@ -12,6 +12,9 @@ from fenta.contracts.events import Problem, RenderRequested, Try
 from fenta.contracts.ids import derived_id
 
 Status = Literal["queued", "running", "completed", "failed", "cancelled"]
+FINAL = frozenset({"completed", "failed", "cancelled"})
+# Who asks by the internal API has no organisation, and no job that waits for an answer.
+INTERNAL_ORG = "org_00000000-0000-0000-0000-000000000000"
 
 
 class WrongState(FentaError):
@@ -19,7 +22,10 @@ class WrongState(FentaError):
 
 
 class Render(MappedAsDataclass, Base, kw_only=True, eq=False):
-    """One requested step and its one answer. `result` and `error` are what the answer said."""
+    """One requested step and its one answer. `result` and `error` are what the answer said.
+
+    `progress` is in per cent and never falls.
+    """
 
     __tablename__ = "render"
 
@@ -31,6 +37,7 @@ class Render(MappedAsDataclass, Base, kw_only=True, eq=False):
     status: Mapped[Status] = mapped_column(Text)
     request: Mapped[dict[str, Any]]
     created_at: Mapped[datetime]
+    progress: Mapped[int] = mapped_column(default=0)
     tries: Mapped[list[dict[str, Any]]] = mapped_column(default_factory=list)
     result: Mapped[dict[str, Any] | None] = mapped_column(default=None)
     error: Mapped[dict[str, Any] | None] = mapped_column(default=None)
@@ -54,6 +61,10 @@ class Render(MappedAsDataclass, Base, kw_only=True, eq=False):
     def event(self) -> RenderRequested:
         return RenderRequested.model_validate(self.request)
 
+    @property
+    def is_internal(self) -> bool:
+        return self.org_id == INTERNAL_ORG
+
     def start(self, now: datetime) -> None:
         """A worker has it; one that comes after a dead one keeps the first start."""
         self._require("queued", "running")
@@ -65,7 +76,7 @@ class Render(MappedAsDataclass, Base, kw_only=True, eq=False):
 
     def complete(self, result: dict[str, Any], now: datetime) -> None:
         self._require("running")
-        self.status, self.result, self.completed_at = "completed", result, now
+        self.status, self.result, self.completed_at, self.progress = "completed", result, now, 100
 
     def fail(self, error: Problem, now: datetime) -> None:
         self._require("queued", "running")

@@ -15,8 +15,9 @@ from fenta.chassis.endings import Endings
 from fenta.chassis.messages import Message
 from fenta.chassis.storage import Storage
 from fenta.chassis.tasks import Lease, Queue, Task
+from fenta.chassis.telemetry import log
 from fenta.contracts import documents
-from fenta.contracts.events import CancellationRequested, Event, RenderRequested
+from fenta.contracts.events import CancellationRequested, Event, RenderRequested, StepProgressed
 from fenta.contracts.nodes import RenderParams
 from fenta.contracts.timeline import Canvas, Timeline
 from fenta.render import answers, metrics, problems
@@ -25,7 +26,7 @@ from fenta.render.cache import SegmentCache
 from fenta.render.engine import Cache, OnProgress, Rendered
 from fenta.render.errors import RenderRefused, TimelineRefused, TookTooLong
 from fenta.render.materials import Materials, canvases_of, render_params
-from fenta.render.models import Render, Stop
+from fenta.render.models import INTERNAL_ORG, Render, Stop
 from fenta.render.progress import Publish, Reporter
 from fenta.render.repository import ALL_STEPS, Renders
 from fenta.render.template import compile_short
@@ -73,6 +74,7 @@ class RenderService:
         self._endings = Endings(database)
         self._folder, self._publish_lossy, self._clock = folder, publish_lossy, clock
         self._cache_bytes = cache_bytes
+        self._notes: set[asyncio.Task[None]] = set()
         # The workers, who have this service for their executor, take its place.
         self.queue: Queue = tasks
 
@@ -80,7 +82,10 @@ class RenderService:
 
     async def accept(self, session: Session, message: Message[RenderRequested]) -> None:
         """Remember the request and queue it; one that was stopped before it came is answered at once."""
-        event = message.event
+        await self.request(session, message.event)
+
+    async def request(self, session: Session, event: RenderRequested) -> None:
+        """The same for whoever asks; a repeat changes nothing."""
         renders = Renders(session)
         await renders.lock_job(event.job_id)
         render = await renders.add(Render.requested(event, self._clock()))
@@ -105,7 +110,7 @@ class RenderService:
         """Do one step and answer for it in the transaction that ends its lease."""
         request = await self._begin(lease)
         crash_point("render.begun")
-        reporter = Reporter(request, self._publish_lossy)
+        reporter = Reporter(request, self._tell_progress)
         reporter.begin()
         try:
             async with asyncio.timeout(request.timeout_seconds) as limit:
@@ -147,6 +152,31 @@ class RenderService:
 
     # --- the work ---
 
+    async def compiled(self, request: RenderRequested) -> Timeline:
+        """The template, filled with the inputs of an `Edit.Timeline`. Raises TimelineRefused with all that is wrong."""
+        bindings = await Materials(self._storage, request).bindings()
+        timeline = compile_short(bindings)
+        # Glyphs are looked up when the film is rendered, by a process that measures text anyway.
+        if found := faults(timeline, bindings.canvases, lambda texts: ""):
+            raise TimelineRefused(found)
+        return timeline
+
+    def _tell_progress(self, news: StepProgressed) -> None:
+        """To whoever listens now, and for whoever asks later; neither is waited for."""
+        if news.org_id != INTERNAL_ORG:
+            self._publish_lossy(news)
+        noting = asyncio.create_task(self._note_progress(news))
+        self._notes.add(noting)
+        noting.add_done_callback(self._notes.discard)
+
+    async def _note_progress(self, news: StepProgressed) -> None:
+        try:
+            async with self._database.transaction() as session:
+                await Renders(session).note_progress(news.step_id, news.progress)
+        except Exception as error:
+            # The film goes on without it.
+            log.info("progress.not_noted", error=f"{type(error).__name__}: {error}")
+
     async def _begin(self, lease: Lease) -> RenderRequested:
         async with self._database.transaction() as session:
             await lease.hold(session)
@@ -157,11 +187,7 @@ class RenderService:
             return render.event
 
     async def _cut(self, lease: Lease, request: RenderRequested) -> None:
-        bindings = await Materials(self._storage, request).bindings()
-        timeline = compile_short(bindings)
-        # Glyphs are looked up when the film is rendered, by a process that measures text anyway.
-        if found := faults(timeline, bindings.canvases, lambda texts: ""):
-            raise TimelineRefused(found)
+        timeline = await self.compiled(request)
         data = documents.encode(timeline)
         media_type = documents.media_type_of("timeline")
         sha256 = await self._storage.put(request.org_id, data, media_type=media_type)
@@ -246,15 +272,14 @@ class RenderService:
         now = self._clock()
         events = answer(Times(render.started_at or now, now))
         render.complete(events[0].model_dump(mode="json"), now)
-        for event in events:
-            session.publish(event)
+        _tell(session, render, *events)
         _count(session, render, "completed")
 
     async def _fail(self, session: Session, lease: Lease, *, error: Exception) -> None:
         render = await Renders(session).get_for_update(lease.id)
         problem = problems.problem_of(error, render.event.step_key)
         render.fail(problem, self._clock())
-        session.publish(answers.given_up(render.event, problem, render.tries))
+        _tell(session, render, answers.given_up(render.event, problem, render.tries))
         _count(session, render, problem.code)
 
     async def _stop(self, session: Session, lease: Lease, *, reason: str) -> None:
@@ -263,8 +288,14 @@ class RenderService:
     def _answer_stopped(self, session: Session, render: Render, reason: str) -> None:
         problem = problems.cancelled(reason, render.event.step_key)
         render.cancel(problem, self._clock())
-        session.publish(answers.given_up(render.event, problem, render.tries))
+        _tell(session, render, answers.given_up(render.event, problem, render.tries))
         _count(session, render, "cancelled")
+
+
+def _tell(session: Session, render: Render, *events: Event) -> None:
+    """What no job has asked for is nobody else's news, and nobody's bill."""
+    for event in () if render.is_internal else events:
+        session.publish(event)
 
 
 def _count(session: Session, render: Render, outcome: str) -> None:
