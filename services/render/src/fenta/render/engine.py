@@ -1,14 +1,8 @@
 """One render from timeline to checked files: the work is done by child processes, a cancel ends them at once."""
 
 import asyncio
-import json
-import os
 import shutil
-import signal
-import sys
-from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,19 +10,17 @@ from typing import Any, Protocol
 from fenta.chassis.crash import crash_point
 from fenta.contracts.nodes import Codec, EncoderWish, RenderParams
 from fenta.contracts.timeline import Canvas, Timeline
-from fenta.render import programs, subtitles
+from fenta.render import subtitles
 from fenta.render.checks import Checks, FileFacts, Heard, Seen, check
+from fenta.render.crew import Answer, Crew, Cut, Spec, cores, open_crew
 from fenta.render.encoders import BY_NAME, Encoder
-from fenta.render.errors import CheckFailed, Fault, RenderInterrupted, RenderRefused, TimelineRefused
-from fenta.render.timeline import FramePlan, frame_plan, label, source_hashes
+from fenta.render.errors import CheckFailed, Fault, RenderRefused
+from fenta.render.timeline import FramePlan, frame_plan, source_hashes
 
-LINE_LIMIT = 1 << 22
 STANDARD = RenderParams()
 # The names of encoders by codec and wish: neither cards nor ffmpeg change while a process lives.
 _CHOSEN: dict[tuple[Codec, EncoderWish], str] = {}
 OnProgress = Callable[[int, int], None]
-Answer = dict[str, Any]
-OnDone = Callable[[int, Answer], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -105,6 +97,31 @@ class NoCache:
 NO_CACHE: Cache = NoCache()
 
 
+class Hands(Protocol):
+    """Who makes the segments that are not there yet; each lies in the crew's folder when it is made."""
+
+    async def make(
+        self, crew: Crew, cuts: Sequence[Cut], cache: Cache, progress: "Progress"
+    ) -> Mapping[str, Answer]: ...
+
+
+class OwnHands:
+    """The render's own crew, and nobody else."""
+
+    async def make(self, crew: Crew, cuts: Sequence[Cut], cache: Cache, progress: "Progress") -> Mapping[str, Answer]:
+        async def one(cut: Cut) -> None:
+            answer = await crew.make(cut, lambda frames: progress.update(cut.key, frames))
+            await cache.keep(cut.key, crew.file(cut), answer)
+
+        async with asyncio.TaskGroup() as group:
+            for cut in cuts:
+                group.create_task(one(cut))
+        return crew.made
+
+
+OWN_HANDS: Hands = OwnHands()
+
+
 async def render(
     timeline: Timeline,
     *,
@@ -115,6 +132,7 @@ async def render(
     on_progress: OnProgress = lambda done, total: None,
     workers: int | None = None,
     cache: Cache = NO_CACHE,
+    hands: Hands = OWN_HANDS,
     face_model: Path | None = None,
 ) -> Rendered:
     """Render a film for each canvas into `folder`; the sound is made once for all.
@@ -128,40 +146,21 @@ async def render(
     if missing := source_hashes(timeline) - sources.keys():
         raise RenderRefused("source_missing", f"The timeline names files that are not there: {', '.join(missing)}.")
     timeline = subtitles.filled(timeline, sources)
-    work = _work_folder(
-        folder, timeline, canvases, sources, params=params.model_dump(mode="json"), face_model=str(face_model or "")
-    )
+    spec = Spec(timeline, canvases, sources, params, face_model)
     try:
-        async with _crew(work, workers or cores()) as crew:
-            rendered = await _render(crew, Order(timeline, canvases, params, work, on_progress, cache))
-        return _moved(rendered, folder)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+        async with open_crew(spec, folder, size=workers or cores()) as crew:
+            rendered = await _render(crew, Order(timeline, canvases, params, on_progress, cache, hands))
+            return _moved(rendered, folder)
+    except BaseExceptionGroup as group:
+        raise _first(group) from None
 
 
-def cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _work_folder(
-    folder: Path,
-    timeline: Timeline,
-    canvases: Sequence[Canvas],
-    sources: Mapping[str, Path],
-    **words: Any,
-) -> Path:
-    work = folder.resolve() / "work"
-    work.mkdir(parents=True)
-    spec = {
-        "timeline": timeline.model_dump(mode="json", by_alias=True),
-        "canvases": [canvas.model_dump(mode="json") for canvas in canvases],
-        **words,
-        "sources": {sha256: str(path.resolve()) for sha256, path in sources.items()},
-        "folder": str(work),
-    }
-    (work / "spec.json").write_text(json.dumps(spec), encoding="utf-8")
-    return work
+def _first(group: BaseExceptionGroup[Any]) -> BaseException:
+    """A failure of one task cancels the others, so there is one that matters."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def _moved(rendered: Rendered, folder: Path) -> Rendered:
@@ -187,30 +186,23 @@ def _into(folder: Path, file: Path) -> Path:
 
 @dataclass(frozen=True)
 class Order:
-    """What is to be rendered, in which folder, whom to tell of it, and where finished parts may be."""
+    """What is to be rendered, whom to tell of it, where finished parts may be, and who makes the others."""
 
     timeline: Timeline
     canvases: Sequence[Canvas]
     params: RenderParams
-    work: Path
     tell: OnProgress
     cache: Cache
-
-    def files(self, names: Answer) -> dict[str, Path]:
-        return {name: self.work / file for name, file in names.items()}
-
-    def file(self, cut: "Cut") -> Path:
-        """Where a segment lies, whoever has made it."""
-        return self.work / label(self.canvases[cut.canvas]) / cut.name
+    hands: Hands
 
 
-async def _render(crew: "Crew", order: Order) -> Rendered:
+async def _render(crew: Crew, order: Order) -> Rendered:
     encoder = await _encoder(crew, order.params)
-    (prepared,) = await crew.do([{"do": "prepare", "encoder": encoder.name}])
+    prepared = await crew.ask({"do": "prepare", "encoder": encoder.name})
     plans = [frame_plan(order.timeline, canvas) for canvas in order.canvases]
     cuts = [Cut(**cut) for cut in prepared["cuts"]]
     encoded, sound, thumbnails = await _parts(crew, order, cuts)
-    segments = [[(cut, encoded[cut.place]) for cut in cuts if cut.canvas == number] for number in range(len(plans))]
+    segments = [[(cut, encoded[cut.key]) for cut in cuts if cut.canvas == number] for number in range(len(plans))]
     joined = await crew.do([_joining(number, parts, sound) for number, parts in enumerate(segments)])
     facts = [_facts(film) for film in joined]
     try:
@@ -222,90 +214,71 @@ async def _render(crew: "Crew", order: Order) -> Rendered:
     *previews, documents = await crew.do(_last(order, [film["file"] for film in joined], encoder, cuts))
     parts = zip(plans, joined, thumbnails, facts, checks, previews, strict=True)
     films = tuple(
-        Film(plan.canvas, order.work / film["file"], order.work / picture["file"], plan.fps, fact.frames,
-             fact.duration_ms, found, order.files(small))
+        Film(plan.canvas, crew.work / film["file"], crew.work / picture["file"], plan.fps, fact.frames,
+             fact.duration_ms, found, _files(crew, small))
         for plan, film, picture, fact, found, small in parts
     )  # fmt: skip
     alone = {"audio": f"audio.{order.params.audio}"} if order.params.audio else {}
     return Rendered(
         films,
-        beside=order.files(documents | alone),
+        beside=_files(crew, documents | alone),
         loudness_lufs=sound["loudness_lufs"],
         true_peak_db=sound["true_peak_db"],
         segments=tuple(cut.key for cut in cuts),
-        free_frames=sum(cut.frames for cut in cuts if encoded[cut.place].get("paid")),
+        free_frames=sum(cut.frames for cut in cuts if encoded[cut.key].get("paid")),
         encoder=encoder.name,
         warnings=tuple(Fault(**warning) for warning in prepared["warnings"]),
     )
 
 
-def _last(order: Order, films: Sequence[str], encoder: Encoder, cuts: Sequence["Cut"]) -> list[Answer]:
+def _last(order: Order, films: Sequence[str], encoder: Encoder, cuts: Sequence[Cut]) -> list[Answer]:
     """What is made of the finished films: previews of each, and what belongs to all."""
     previews = [{"do": "previews", "canvas": number, "film": film} for number, film in enumerate(films)]
     keys = [cut.key for cut in cuts]
     return [*previews, {"do": "documents", "films": list(films), "encoder": encoder.name, "segments": keys}]
 
 
-async def _encoder(crew: "Crew", params: RenderParams) -> Encoder:
+async def _encoder(crew: Crew, params: RenderParams) -> Encoder:
     """What this machine has is tried once in the life of the process."""
     wish = params.codec, params.encoder
     if wish not in _CHOSEN:
-        (answer,) = await crew.do([{"do": "choose"}])
-        _CHOSEN[wish] = answer["encoder"]
+        _CHOSEN[wish] = (await crew.ask({"do": "choose"}))["encoder"]
     return BY_NAME[_CHOSEN[wish]]
 
 
-async def _parts(
-    crew: "Crew", order: Order, cuts: Sequence["Cut"]
-) -> tuple[dict[tuple[int, int], Answer], Answer, Sequence[Answer]]:
-    """The segments by place, the sound and the thumbnails."""
-    kept = await _kept(order, cuts)
+def _files(crew: Crew, names: Answer) -> dict[str, Path]:
+    return {name: crew.work / file for name, file in names.items()}
+
+
+async def _parts(crew: Crew, order: Order, cuts: Sequence[Cut]) -> tuple[dict[str, Answer], Answer, Sequence[Answer]]:
+    """The segments by key, the sound and the thumbnails."""
+    kept = await kept_of(crew, order.cache, cuts)
     progress = Progress(sum(cut.frames for cut in cuts), order.tell)
-    progress.begin(sum(cut.frames for cut in cuts if cut.place in kept))
-    # The longest first, so that the workers come to an end together.
-    new = sorted((cut for cut in cuts if cut.place not in kept), key=lambda cut: -cut.frames)
+    # Parts that look the same are made once. The longest first, so that the workers come to an end together.
+    new = sorted({cut.key: cut for cut in cuts if cut.key not in kept}.values(), key=lambda cut: -cut.frames)
+    progress.begin(sum(cut.frames for cut in cuts) - sum(cut.frames for cut in new))
     pictures = [{"do": "thumbnail", "canvas": number} for number in range(len(order.canvases))]
-
-    async def keep(index: int, answer: Answer) -> None:
-        if index < len(new):
-            await order.cache.keep(new[index].key, order.file(new[index]), answer)
-
-    tasks: list[Answer] = [*(cut.task for cut in new), {"do": "sound"}, *pictures]
-    made = await crew.do(tasks, progress, keep)
-    encoded = kept | {cut.place: answer for cut, answer in zip(new, made, strict=False)}
-    return encoded, made[len(new)], made[len(new) + 1 :]
+    async with asyncio.TaskGroup() as group:
+        making = group.create_task(order.hands.make(crew, new, order.cache, progress))
+        others = group.create_task(crew.do([{"do": "sound"}, *pictures]))
+    _repeat(crew, cuts, new)
+    sound, *thumbnails = others.result()
+    return kept | dict(making.result()), sound, thumbnails
 
 
-async def _kept(order: Order, cuts: Sequence["Cut"]) -> dict[tuple[int, int], Answer]:
-    """What need not be made again, by place; its files lie where new ones would."""
-    found = await order.cache.find([cut.key for cut in cuts])
-    there = [cut for cut in cuts if cut.key in found and await order.cache.fetch(cut.key, order.file(cut))]
-    return {cut.place: found[cut.key] for cut in there}
+async def kept_of(crew: Crew, cache: Cache, cuts: Sequence[Cut]) -> dict[str, Answer]:
+    """What need not be made again, by key; its files lie where new ones would."""
+    found = await cache.find([cut.key for cut in cuts])
+    there = [cut.key for cut in cuts if cut.key in found and await cache.fetch(cut.key, crew.file(cut))]
+    return {key: found[key] for key in there}
 
 
-@dataclass(frozen=True)
-class Cut:
-    """A segment of one canvas' film: the frames `[first, last)`, its key, and its file in the canvas' folder."""
-
-    canvas: int
-    first: int
-    last: int
-    key: str
-    name: str
-    encoder: str
-
-    @property
-    def frames(self) -> int:
-        return self.last - self.first
-
-    @property
-    def place(self) -> tuple[int, int]:
-        return self.canvas, self.first
-
-    @property
-    def task(self) -> Answer:
-        place = {"canvas": self.canvas, "first": self.first, "last": self.last}
-        return {"do": "segment", **place, "encoder": self.encoder}
+def _repeat(crew: Crew, cuts: Sequence[Cut], new: Sequence[Cut]) -> None:
+    """A part that is seen twice was made once, and lies in the place of the first."""
+    made = {cut.key: cut for cut in new}
+    for cut in cuts:
+        if cut.key in made and not crew.file(cut).exists():
+            shutil.copyfile(crew.file(made[cut.key]), crew.file(cut))
 
 
 def _joining(canvas: int, segments: Sequence[tuple[Cut, Answer]], sound: Answer) -> Answer:
@@ -322,16 +295,16 @@ class Progress:
 
     def __init__(self, total: int, tell: OnProgress) -> None:
         self._total, self._tell = total, tell
-        self._done: dict[int, int] = {}
+        self._done: dict[str, int] = {}
 
     def begin(self, frames: int) -> None:
         """So many are there already."""
         if frames:
-            self._done[-1] = frames
+            self._done[""] = frames
 
-    def update(self, task: int, frames: int) -> None:
+    def update(self, key: str, frames: int) -> None:
         crash_point("film.rendering")
-        self._done[task] = max(frames, self._done.get(task, 0))
+        self._done[key] = max(frames, self._done.get(key, 0))
         self._tell(sum(self._done.values()), self._total)
 
 
@@ -361,123 +334,3 @@ def _seen(segments: Sequence[tuple[Cut, Answer]]) -> Seen:
             for frame, visible in segment["captioned"].items()
         },
     )
-
-
-# --- the workers ------------------------------------------------------------------------------------------------------
-
-
-class Crew:
-    """Worker processes that share a list of tasks."""
-
-    def __init__(self, processes: Sequence[asyncio.subprocess.Process], work: Path) -> None:
-        self._processes, self._work = processes, work
-
-    async def do(
-        self, tasks: Sequence[Answer], progress: Progress | None = None, done: OnDone | None = None
-    ) -> list[Answer]:
-        """Results in the order of the tasks; `done` hears each when it is there. The first failure ends all."""
-        results: list[Answer] = [{} for _ in tasks]
-        waiting = deque(enumerate(tasks))
-        async with asyncio.TaskGroup() as group:
-            for process in self._processes[: len(tasks)]:
-                group.create_task(self._work_off(process, waiting, results, progress, done))
-        return results
-
-    async def _work_off(
-        self,
-        process: asyncio.subprocess.Process,
-        waiting: "deque[tuple[int, Answer]]",
-        results: list[Answer],
-        progress: Progress | None,
-        done: OnDone | None,
-    ) -> None:
-        while waiting:
-            index, task = waiting.popleft()
-            async for answer in self._answers(process, task):
-                if "frames" in answer and progress:
-                    progress.update(index, answer["frames"])
-                results[index] = _result(answer)
-            if done:
-                await done(index, results[index])
-
-    async def _answers(self, process: asyncio.subprocess.Process, task: Answer) -> AsyncIterator[Answer]:
-        """Reports of progress, and the result as the last one."""
-        stdin, stdout = process.stdin, process.stdout
-        if stdin is None or stdout is None:
-            raise RuntimeError("a worker is started with pipes")
-        stdin.write(json.dumps(task).encode() + b"\n")
-        while line := await stdout.readline():
-            answer: Answer = json.loads(line)
-            yield answer
-            if "frames" not in answer:
-                return
-        raise RenderInterrupted("worker_died", "A render process ended early.", self._last_words())
-
-    def _last_words(self) -> str:
-        log = self._work / "workers.log"
-        lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
-        return lines[-1][:300] if lines else "It left no message."
-
-
-def _result(answer: Answer) -> Answer:
-    if "refused" in answer:
-        raise _refusal(answer["refused"])
-    if "interrupted" in answer:
-        error = answer["interrupted"]
-        raise RenderInterrupted(error["code"], error["message"], error["hint"])
-    result: Answer = answer.get("done", {})
-    return result
-
-
-def _refusal(error: Answer) -> RenderRefused:
-    if error["faults"]:
-        return TimelineRefused([Fault(**fault) for fault in error["faults"]])
-    return RenderRefused(error["code"], error["message"], error["hint"])
-
-
-@asynccontextmanager
-async def _crew(work: Path, size: int) -> AsyncIterator[Crew]:
-    processes: list[asyncio.subprocess.Process] = []
-    try:
-        with (work / "workers.log").open("wb") as log:
-            while len(processes) < size:
-                processes.append(await _start(work, log))
-        yield Crew(processes, work)
-    except BaseExceptionGroup as group:
-        raise _first(group) from None
-    finally:
-        for process in processes:
-            _kill(process)
-        for process in processes:
-            await process.wait()
-
-
-def _first(group: BaseExceptionGroup[Any]) -> BaseException:
-    """A failure of one task cancels the others, so there is one that matters."""
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
-
-
-async def _start(work: Path, log: Any) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "fenta.render.worker",
-        str(work / "spec.json"),
-        str(os.getpid()),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=log,
-        limit=LINE_LIMIT,
-        env=programs.harmless_environment(),
-        # A group of its own: one signal reaches the worker and every ffmpeg that it has started.
-        start_new_session=True,
-    )
-
-
-def _kill(process: asyncio.subprocess.Process) -> None:
-    # It may be gone already, and its whole group with it.
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
