@@ -14,10 +14,9 @@ from fenta.chassis.storage import open_storage
 from fenta.contracts.events import StepProgressed
 from fenta.contracts.timeline import Timeline
 from fenta.render.engine import Rendered, render
-from fenta.render.service import RenderService
 from tests.embedded.conftest import RunningPart
 from tests.render.media import SMALL, Shelf, timeline
-from tests.render.service_parts import Parts, TheEngine
+from tests.render.service_parts import Parts, Replica, TheEngine
 
 
 @dataclass
@@ -81,12 +80,5 @@ async def parts(
     database, engine = await database_of("render"), TheEngine()
     told: list[StepProgressed] = []
     async with open_storage(object_store, service="render") as storage:
-        renders = RenderService(
-            cache_bytes=1 << 30,
-            database=database,
-            storage=storage,
-            engine=engine,
-            folder=tmp_path / "work",
-            publish_lossy=told.append,
-        )
-        yield Parts(database, storage, renders, engine, tmp_path / "work", told)
+        replica = Replica(database, storage, tmp_path / "work", engine, told)
+        yield Parts(database, storage, replica, engine, tmp_path / "work", told)

@@ -26,7 +26,10 @@ from fenta.render.checks import Checks
 from fenta.render.engine import Film, Rendered
 from fenta.render.errors import Fault
 from fenta.render.jobs import Worker
-from fenta.render.service import RenderService
+from fenta.render.memory import Memory
+from fenta.render.segment_tasks import SegmentTasks
+from fenta.render.service import Engine, RenderService
+from fenta.render.studios import Studios
 from fenta.render.timeline import label
 from tests.support.work import working
 
@@ -57,6 +60,7 @@ class TheEngine:
         params: RenderParams,
         on_progress: Any,
         cache: Any,
+        hands: Any,
     ) -> Rendered:
         self.calls += 1
         self.canvases = canvases
@@ -98,17 +102,61 @@ def _rendered(folder: Path, canvases: Sequence[Canvas], duration_ms: int, params
 
 
 @dataclass
+class Replica:
+    """One render process as its `main` puts it together, without Kafka; `told` is its lossy news."""
+
+    database: Database
+    storage: Storage
+    folder: Path
+    engine: Engine
+    told: list[StepProgressed] = field(default_factory=list)
+    memory_bytes: int = 1 << 40
+
+    def __post_init__(self) -> None:
+        self.studios = Studios(self.storage, self.folder, workers=2)
+        self.renders = RenderService(
+            cache_bytes=1 << 30,
+            database=self.database,
+            storage=self.storage,
+            engine=self.engine,
+            folder=self.folder,
+            publish_lossy=self.told.append,
+            studios=self.studios,
+        )
+        self.segments = SegmentTasks(
+            database=self.database,
+            studios=self.studios,
+            memory=Memory(self.memory_bytes),
+            cache_of=self.renders.cache_of,
+        )
+
+    @asynccontextmanager
+    async def working(self, instance_id: str = "0", **slots: int) -> AsyncIterator[Workers]:
+        """Its workers, with other slots than usual in some lanes."""
+        lanes = {"default": 2, "media": 1, "segments": 2} | slots
+        executor = Worker(self.renders, self.segments)
+        async with working(self.database, executor, service="render", slots=lanes, instance_id=instance_id) as workers:
+            self.renders.queue = workers
+            yield workers
+        await self.studios.close()
+
+
+@dataclass
 class Parts:
     """A running service without Kafka: messages are handed in, events are read from the outbox."""
 
     database: Database
     storage: Storage
-    renders: RenderService
+    replica: Replica
     engine: TheEngine
     folder: Path
     progress: list[StepProgressed]
     org_id: str = field(default_factory=lambda: new_id("org"))
     job_id: str = field(default_factory=lambda: new_id("job"))
+
+    @property
+    def renders(self) -> RenderService:
+        return self.replica.renders
 
     async def deliver(self, *events: Event) -> None:
         """One batch, in one transaction."""
@@ -121,11 +169,7 @@ class Parts:
 
     @asynccontextmanager
     async def working(self, instance_id: str = "0") -> AsyncIterator[Workers]:
-        slots = {"default": 2, "media": 1}
-        async with working(
-            self.database, Worker(self.renders), service="render", slots=slots, instance_id=instance_id
-        ) as workers:
-            self.renders.queue = workers
+        async with self.replica.working(instance_id) as workers:
             yield workers
 
     async def events(self) -> list[Event]:

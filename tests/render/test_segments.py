@@ -14,6 +14,8 @@ from fenta.render import segments
 from fenta.render.cache import SegmentCache
 from fenta.render.captions.burn import burn
 from fenta.render.engine import Rendered, render
+from fenta.render.models import Piece
+from fenta.render.repository import Pieces
 from fenta.render.timeline import frame_plan
 from tests.render.media import SMALL, Shelf, timeline
 from tests.render.service_parts import Parts
@@ -275,7 +277,7 @@ async def test_who_dies_while_room_is_made_leaves_no_object_that_nobody_knows_of
     assert await cache.find(["aaaa", "bbbb"]) == {}
 
 
-async def test_a_store_that_is_away_costs_no_film(
+async def test_what_a_store_that_is_away_did_not_take_is_not_known(
     parts: Parts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache = cache_of(parts)
@@ -287,13 +289,18 @@ async def test_a_store_that_is_away_costs_no_film(
 
     for name in ("put_cached", "fetch_cached", "drop_cached"):
         monkeypatch.setattr(Storage, name, away)
-    await kept(cache, tmp_path, "bbbb")
+    with pytest.raises(Unavailable):
+        await kept(cache, tmp_path, "bbbb")
     assert not await cache.fetch("aaaa", tmp_path / "copy")
     await cache_of(parts, most_bytes=0).trim()
     assert await cache.find(["aaaa", "bbbb"]) == {}
 
 
-async def test_without_room_nothing_is_kept(parts: Parts, tmp_path: Path) -> None:
+async def test_without_room_only_what_a_render_waits_for_is_kept(parts: Parts, tmp_path: Path) -> None:
     cache = cache_of(parts, most_bytes=0)
-    await kept(cache, tmp_path, "aaaa")
-    assert await cache.find(["aaaa"]) == {}
+    await kept(cache, tmp_path, "aaaa", "bbbb")
+    async with parts.database.transaction() as session:
+        waiting = Piece(step_id="step_x", key="aaaa", org_id=parts.org_id, task_id="seg_x")
+        await Pieces(session).expect([waiting])
+    await cache.trim()
+    assert set(await cache.find(["aaaa", "bbbb"])) == {"aaaa"}

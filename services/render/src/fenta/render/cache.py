@@ -17,7 +17,7 @@ from fenta.render.repository import Segments
 
 
 class SegmentCache:
-    """Of one organisation. `most_bytes` bounds those of all together; with 0 nothing is kept."""
+    """Of one organisation. `most_bytes` bounds those of all together; with 0 each goes when no render waits for it."""
 
     def __init__(self, database: Database, storage: Storage, *, org_id: str, most_bytes: int) -> None:
         self._database, self._storage = database, storage
@@ -42,13 +42,11 @@ class SegmentCache:
         return True
 
     async def keep(self, key: str, path: Path, seen: dict[str, Any]) -> None:
-        """A store that is away is no reason to lose a film.
+        """Store it, for the render that waits for it and for those to come. Raises what the store raises.
 
         The row comes first: who dies in between leaves one without its object, which the next to look forgets, and
         never an object that nobody knows of.
         """
-        if not self._most_bytes:
-            return
         sha256, size_bytes = await asyncio.to_thread(lambda: (hash_file(path), path.stat().st_size))
         async with self._database.transaction() as session:
             await Segments(session).add(self._org_id, key, sha256=sha256, size_bytes=size_bytes, seen=seen)
@@ -58,6 +56,7 @@ class SegmentCache:
         except FentaError as error:
             log.info("segment.not_kept", key=key, error=f"{type(error).__name__}: {error}")
             await self.forget([key])
+            raise
 
     async def forget(self, keys: Sequence[str]) -> None:
         async with self._database.transaction() as session:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fenta.chassis.errors import PermanentError, TransientError
+from fenta.contracts.events import Problem
 
 
 class RenderRefused(PermanentError):
@@ -20,6 +21,14 @@ class RenderInterrupted(TransientError):
     def __init__(self, code: str, message: str, hint: str | None = None) -> None:
         super().__init__(message)
         self.code, self.message, self.hint = code, message, hint
+
+
+class PartFailed(PermanentError):
+    """A segment was given up by whoever had it; its tries are over, so those of the render are."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.message)
+        self.problem = problem
 
 
 class TookTooLong(PermanentError):

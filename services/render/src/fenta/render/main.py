@@ -9,17 +9,22 @@ from fenta.chassis.identity import Verifier
 from fenta.chassis.service import open_service
 from fenta.chassis.settings import load
 from fenta.chassis.storage import open_storage
-from fenta.render import api, engine, handlers, internal
+from fenta.render import api, engine, handlers, internal, sharing
+from fenta.render.crew import cores
 from fenta.render.jobs import Worker
+from fenta.render.memory import Memory, available_bytes
 from fenta.render.orders import Orders
+from fenta.render.segment_tasks import SegmentTasks
 from fenta.render.service import RenderService
 from fenta.render.settings import Settings
+from fenta.render.studios import Studios
 
 
 async def main() -> None:
     settings = load(Settings)
     _clear(settings)
     async with open_service("render", settings) as service, open_storage(settings, service="render") as storage:
+        studios = Studios(storage, settings.work_folder, workers=settings.render_workers)
         renders = RenderService(
             database=service.database,
             storage=storage,
@@ -27,9 +32,12 @@ async def main() -> None:
             folder=settings.work_folder,
             cache_bytes=settings.render_cache_mib << 20,
             publish_lossy=service.relay.publish_lossy,
+            studios=studios,
         )
-        slots = {"high": settings.timeline_slots, "default": settings.timeline_slots, "media": settings.render_slots}
-        renders.queue = service.work(Worker(renders), slots=slots)
+        segments = SegmentTasks(
+            database=service.database, studios=studios, memory=_memory(settings), cache_of=renders.cache_of
+        )
+        renders.queue = service.work(Worker(renders, segments), slots=_slots(settings))
         service.consume(handlers.routes(renders))
         larger = {internal.RENDERS: internal.ORDER_LIMIT_BYTES, internal.FILES: settings.render_upload_mib << 20}
         app = create_app("render", verifier=Verifier(settings.identity_public_keys), larger=larger)
@@ -38,6 +46,20 @@ async def main() -> None:
         key, folder = settings.fanta_projekt_api_key, settings.work_folder / "passing"
         app.include_router(internal.router(orders, key=key, folder=folder))
         await service.serve(app)
+
+
+def _slots(settings: Settings) -> dict[str, int]:
+    return {
+        "high": settings.timeline_slots,
+        "default": settings.timeline_slots,
+        "media": settings.render_slots,
+        sharing.LANE: settings.render_workers or cores(),
+    }
+
+
+def _memory(settings: Settings) -> Memory:
+    given = settings.render_memory_mib
+    return Memory(given << 20 if given else available_bytes())
 
 
 def _clear(settings: Settings) -> None:

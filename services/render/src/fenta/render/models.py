@@ -105,6 +105,26 @@ class Segment(MappedAsDataclass, Base, kw_only=True, eq=False):
     used_at: Mapped[datetime]
 
 
+class Piece(MappedAsDataclass, Base, kw_only=True, eq=False):
+    """A segment that a render waits for, while the task `task_id` makes it; it goes when the render ends.
+
+    `frames` is how far it is. When it has `ended`, it is among the finished segments, or `problem` says why not. Once
+    it ran out of memory it is made `alone`.
+    """
+
+    __tablename__ = "piece"
+
+    step_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    key: Mapped[str] = mapped_column(Text, primary_key=True)
+    org_id: Mapped[str] = mapped_column(Text)
+    task_id: Mapped[str] = mapped_column(Text)
+    frames: Mapped[int] = mapped_column(default=0)
+    ended: Mapped[bool] = mapped_column(default=False)
+    alone: Mapped[bool] = mapped_column(default=False)
+    failures: Mapped[int] = mapped_column(default=0)
+    problem: Mapped[dict[str, Any] | None] = mapped_column(default=None)
+
+
 class Stop(MappedAsDataclass, Base, kw_only=True, eq=False):
     """A job, or one step of it, was told to stop. It stays, since the request may come after it."""
 

@@ -7,11 +7,13 @@ from pydantic import ValidationError
 from fenta.chassis.errors import Problem as Refusal
 from fenta.chassis.errors import TransientError
 from fenta.contracts.events import Problem
-from fenta.render.errors import CheckFailed, RenderInterrupted, RenderRefused, TookTooLong
+from fenta.render.errors import CheckFailed, PartFailed, RenderInterrupted, RenderRefused, TookTooLong
 
 
 def problem_of(error: BaseException, step_key: str) -> Problem:
     """Never shows the text of an error that was not written for people."""
+    if isinstance(error, PartFailed):
+        return error.problem
     if isinstance(error, RenderRefused | RenderInterrupted):
         class_ = _class_of(error)
         return Problem(class_=class_, code=error.code, message=error.message, hint=error.hint, step_key=step_key)

@@ -17,6 +17,7 @@ _PR_SET_PDEATHSIG = 1
 # Looked up before any fork: a child between fork and exec should do as little as possible.
 _PRCTL = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
 _DISK_FULL = ("No space left on device", "Disk quota exceeded", "File too large")
+_NO_MEMORY = ("Cannot allocate memory", "malloc of size", "Out of memory")
 # Where programs, libraries and temporary files are, how people write, and what tests and coverage ask for.
 _HARMLESS = (
     "PATH", "HOME", "LANG", "LC_", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "PYTHON", "VIRTUAL_ENV", "FFMPEG_PATH",
@@ -91,8 +92,14 @@ def failure(code: int, report: str) -> RenderInterrupted:
     """What a dead ffmpeg means. One that is over its limit is told so by a signal, and has no time for a word."""
     if code == -signal.SIGXFSZ or any(sentence in report for sentence in _DISK_FULL):
         return disk_full()
+    if code == -signal.SIGKILL or any(sentence in report for sentence in _NO_MEMORY):
+        return out_of_memory()
     last = report.strip().splitlines()[-1:] or [f"exit code {code}"]
     return RenderInterrupted("encoder_failed", f"ffmpeg ended early: {last[0][:300]}")
+
+
+def out_of_memory() -> RenderInterrupted:
+    return RenderInterrupted("out_of_memory", "The render ended for want of memory.", "Free some memory.")
 
 
 def disk_full() -> RenderInterrupted:

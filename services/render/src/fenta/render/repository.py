@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from fenta.chassis.database import Session
 from fenta.chassis.errors import NotFound
-from fenta.render.models import Render, Segment, Stop
+from fenta.render.models import Piece, Render, Segment, Stop
 
 ALL_STEPS = ""
 
@@ -81,12 +81,20 @@ class Renders:
         return await self._session.scalar(select(Stop.reason).where(Stop.job_id == job_id, mine).limit(1))
 
 
-# The newest stay, up to so many bytes; an index gives them in this order.
+# The newest stay, up to so many bytes, and what a render waits for; an index gives them in this order.
 _LEAST_USED = text(
     """
     SELECT org_id, key FROM (
         SELECT org_id, key, sum(size_bytes) OVER (ORDER BY used_at DESC, org_id, key) AS room FROM segment
     ) AS ranked WHERE room > :bytes
+    AND NOT EXISTS (SELECT 1 FROM piece WHERE piece.org_id = ranked.org_id AND piece.key = ranked.key)
+    """
+)
+# One that nobody works on any more, and that has not ended, was lost between two hands.
+_STATE = text(
+    """
+    SELECT key, frames, ended, problem, NOT ended AND task.id IS NULL AS lost
+    FROM piece LEFT JOIN task ON task.id = piece.task_id WHERE piece.step_id = :step_id
     """
 )
 
@@ -125,6 +133,44 @@ class Segments:
     async def _lock(self, org_id: str, keys: Sequence[str]) -> None:
         mine = select(Segment.key).where(*_of(org_id, keys)).order_by(Segment.key).with_for_update()
         await self._session.execute(mine)
+
+
+class Pieces:
+    """The segments that renders wait for, within one transaction. Who locks tasks too locks them first."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def expect(self, pieces: Sequence[Piece]) -> None:
+        """They are wanted, as if nothing had come of them yet."""
+        columns = ("step_id", "key", "org_id", "task_id")
+        values = [{name: getattr(piece, name) for name in columns} for piece in pieces]
+        again = {"ended": False, "problem": None}
+        wanted = insert(Piece).values(values).on_conflict_do_update(index_elements=["step_id", "key"], set_=again)
+        await self._session.execute(wanted)
+
+    async def state(self, step_id: str) -> Sequence[Any]:
+        """Key, frames, ended, problem and lost of each."""
+        return (await self._session.execute(_STATE, {"step_id": step_id})).all()
+
+    async def find(self, step_id: str, key: str) -> Piece | None:
+        return await self._session.get(Piece, (step_id, key))
+
+    async def note_frames(self, step_id: str, key: str, frames: int) -> None:
+        mine = (Piece.step_id == step_id) & (Piece.key == key) & (Piece.frames < frames)
+        await self._session.execute(update(Piece).where(mine).values(frames=frames))
+
+    async def change(self, step_id: str, key: str, **values: Any) -> None:
+        mine = (Piece.step_id == step_id) & (Piece.key == key)
+        await self._session.execute(update(Piece).where(mine).values(**values))
+
+    async def tasks_of(self, step_ids: Sequence[str]) -> list[str]:
+        """The tasks of those that have not ended."""
+        mine = Piece.step_id.in_(step_ids) & ~Piece.ended
+        return list(await self._session.scalars(select(Piece.task_id).where(mine)))
+
+    async def remove(self, step_id: str) -> None:
+        await self._session.execute(delete(Piece).where(Piece.step_id == step_id))
 
 
 def _of(org_id: str, keys: Sequence[str]) -> tuple[ColumnElement[bool], ColumnElement[bool]]:

@@ -15,20 +15,22 @@ from fenta.chassis.endings import Endings
 from fenta.chassis.messages import Message
 from fenta.chassis.storage import Storage
 from fenta.chassis.tasks import Lease, Queue, Task
-from fenta.chassis.telemetry import log
 from fenta.contracts import documents
 from fenta.contracts.events import CancellationRequested, Event, RenderRequested, StepProgressed
 from fenta.contracts.nodes import RenderParams
 from fenta.contracts.timeline import Canvas, Timeline
 from fenta.render import answers, metrics, problems
 from fenta.render.answers import Output, Stored, Times
+from fenta.render.asides import Asides
 from fenta.render.cache import SegmentCache
-from fenta.render.engine import Cache, OnProgress, Rendered
-from fenta.render.errors import RenderRefused, TimelineRefused, TookTooLong
+from fenta.render.engine import Cache, Hands, OnProgress, Rendered
+from fenta.render.errors import PartFailed, RenderRefused, TimelineRefused, TookTooLong
 from fenta.render.materials import Materials, canvases_of, render_params
 from fenta.render.models import INTERNAL_ORG, Render, Stop
 from fenta.render.progress import Publish, Reporter
-from fenta.render.repository import ALL_STEPS, Renders
+from fenta.render.repository import ALL_STEPS, Pieces, Renders
+from fenta.render.sharing import SharedHands
+from fenta.render.studios import Host, Studios
 from fenta.render.template import compile_short
 from fenta.render.timeline import faults, source_hashes
 
@@ -49,6 +51,7 @@ class Engine(Protocol):
         params: RenderParams,
         on_progress: OnProgress,
         cache: Cache,
+        hands: Hands,
     ) -> Rendered: ...
 
 
@@ -68,13 +71,14 @@ class RenderService:
         folder: Path,
         publish_lossy: Publish,
         cache_bytes: int,
+        studios: Studios,
         clock: Callable[[], datetime] = _now,
     ) -> None:
         self._database, self._storage, self._engine = database, storage, engine
         self._endings = Endings(database)
         self._folder, self._publish_lossy, self._clock = folder, publish_lossy, clock
-        self._cache_bytes = cache_bytes
-        self._notes: set[asyncio.Task[None]] = set()
+        self._cache_bytes, self._studios = cache_bytes, studios
+        self._asides = Asides()
         # The workers, who have this service for their executor, take its place.
         self.queue: Queue = tasks
 
@@ -102,12 +106,18 @@ class RenderService:
         event, renders = message.event, Renders(session)
         await renders.lock_job(event.job_id)
         await renders.add_stops(_stops(event, self._clock()))
-        await self.queue.cancel(session, event.job_id, event.step_ids, event.reason)
+        steps = event.step_ids
+        segments = await Pieces(session).tasks_of(steps) if steps is not None else []
+        await self.queue.cancel(session, event.job_id, None if steps is None else [*steps, *segments], event.reason)
 
     # --- tasks ---
 
     async def perform(self, lease: Lease) -> None:
         """Do one step and answer for it in the transaction that ends its lease."""
+        with self._studios.hosting(lease.id) as host:
+            await self._perform(lease, host)
+
+    async def _perform(self, lease: Lease, host: Host) -> None:
         request = await self._begin(lease)
         crash_point("render.begun")
         reporter = Reporter(request, self._tell_progress)
@@ -117,7 +127,7 @@ class RenderService:
                 if request.node_type == "Edit.Timeline":
                     await self._cut(lease, request)
                 else:
-                    await self._render(lease, request, reporter)
+                    await self._render(lease, request, reporter, host)
         except TimeoutError as error:
             # Others are a network's, and worth another try.
             if not limit.expired():
@@ -125,7 +135,9 @@ class RenderService:
             raise TookTooLong(f"more than {request.timeout_seconds} s") from error
 
     async def note_failure(self, lease: Lease, error: Exception) -> None:
-        """Keep what one try came to; the answer will list all of them."""
+        """Keep what one try came to; the answer will list all of them, and those of its segments."""
+        if isinstance(error, PartFailed):
+            return
         async with self._database.transaction() as session:
             await lease.hold(session)
             render = await Renders(session).get_for_update(lease.id)
@@ -165,17 +177,11 @@ class RenderService:
         """To whoever listens now, and for whoever asks later; neither is waited for."""
         if news.org_id != INTERNAL_ORG:
             self._publish_lossy(news)
-        noting = asyncio.create_task(self._note_progress(news))
-        self._notes.add(noting)
-        noting.add_done_callback(self._notes.discard)
+        self._asides.run(self._note_progress(news))
 
     async def _note_progress(self, news: StepProgressed) -> None:
-        try:
-            async with self._database.transaction() as session:
-                await Renders(session).note_progress(news.step_id, news.progress)
-        except Exception as error:
-            # The film goes on without it.
-            log.info("progress.not_noted", error=f"{type(error).__name__}: {error}")
+        async with self._database.transaction() as session:
+            await Renders(session).note_progress(news.step_id, news.progress)
 
     async def _begin(self, lease: Lease) -> RenderRequested:
         async with self._database.transaction() as session:
@@ -199,11 +205,12 @@ class RenderService:
 
         await self._endings.end(lease, partial(self._complete, answer=answer))
 
-    async def _render(self, lease: Lease, request: RenderRequested, reporter: Reporter) -> None:
+    async def _render(self, lease: Lease, request: RenderRequested, reporter: Reporter, host: Host) -> None:
         timeline, value = await Materials(self._storage, request).timeline()
         params = render_params(request)
         canvases = canvases_of(params.aspects, params.resolution)
-        folder, cache = self._new_folder(lease), self._cache(request)
+        folder, cache = self._new_folder(lease), self.cache_of(request)
+        hands = SharedHands(self._database, self.queue, host, request)
         try:
             sources = await self._fetch(request.org_id, timeline, folder)
             crash_point("film.gathered")
@@ -215,6 +222,7 @@ class RenderService:
                 params=params,
                 on_progress=reporter.frames,
                 cache=cache,
+                hands=hands,
             )
             crash_point("film.rendered")
             stored = await self._store(request, rendered)
@@ -230,11 +238,12 @@ class RenderService:
             await self._complete(session, lease, answer=answer)
             await cache.settle(session, rendered.segments)
 
-        await cache.trim()
         await self._endings.end(lease, complete)
+        # Not before: until then the render waits for its segments.
+        await cache.trim()
         metrics.output_seconds.inc(rendered.encoded_ms / 1000)
 
-    def _cache(self, request: RenderRequested) -> SegmentCache:
+    def cache_of(self, request: RenderRequested) -> SegmentCache:
         return SegmentCache(self._database, self._storage, org_id=request.org_id, most_bytes=self._cache_bytes)
 
     def _new_folder(self, lease: Lease) -> Path:
@@ -268,7 +277,7 @@ class RenderService:
     # --- the answers ---
 
     async def _complete(self, session: Session, lease: Lease, *, answer: Callable[[Times], Sequence[Event]]) -> None:
-        render = await Renders(session).get_for_update(lease.id)
+        render = await self._ending(session, lease)
         now = self._clock()
         events = answer(Times(render.started_at or now, now))
         render.complete(events[0].model_dump(mode="json"), now)
@@ -276,14 +285,23 @@ class RenderService:
         _count(session, render, "completed")
 
     async def _fail(self, session: Session, lease: Lease, *, error: Exception) -> None:
-        render = await Renders(session).get_for_update(lease.id)
+        render = await self._ending(session, lease)
         problem = problems.problem_of(error, render.event.step_key)
         render.fail(problem, self._clock())
         _tell(session, render, answers.given_up(render.event, problem, render.tries))
         _count(session, render, problem.code)
 
     async def _stop(self, session: Session, lease: Lease, *, reason: str) -> None:
-        self._answer_stopped(session, await Renders(session).get_for_update(lease.id), reason)
+        self._answer_stopped(session, await self._ending(session, lease), reason)
+
+    async def _ending(self, session: Session, lease: Lease) -> Render:
+        """A render that is about to end; nobody need make segments for it any more."""
+        render = await Renders(session).get_for_update(lease.id)
+        pieces = Pieces(session)
+        if left := await pieces.tasks_of([lease.id]):
+            await self.queue.cancel(session, render.job_id, left, "over")
+        await pieces.remove(lease.id)
+        return render
 
     def _answer_stopped(self, session: Session, render: Render, reason: str) -> None:
         problem = problems.cancelled(reason, render.event.step_key)

@@ -18,9 +18,14 @@ class Settings(chassis.Settings, chassis.IdentitySettings, chassis.StorageSettin
     )
     render_upload_mib: int = Field(1024, ge=1, description="the largest file that the internal API takes")
     fenta_home: Path | None = Field(None, description="where temporary files go; empty: the system's own place")
-    render_slots: int = Field(1, ge=1, description="films at once; each of them uses all cores")
-    render_workers: int | None = Field(None, ge=1, description="processes per film; empty: one per core")
-    render_cache_mib: int = Field(4096, ge=0, description="finished parts of films that are kept in storage; 0: none")
+    render_slots: int = Field(1, ge=1, description="films that are put together at once")
+    render_workers: int | None = Field(None, ge=1, description="segments at once, of any film; empty: one per core")
+    render_memory_mib: int | None = Field(
+        None, ge=256, description="for all segments at once; empty: most of what the container or machine has"
+    )
+    render_cache_mib: int = Field(
+        4096, ge=0, description="finished segments that are kept in storage; 0: as long as their film is made"
+    )
     timeline_slots: int = Field(4, ge=1, description="timelines that are compiled at once")
     render_face_model: FilePath | None = Field(None, description="YuNet's weights (ONNX), for thumbnails by faces")
     ffmpeg_path: Path | None = Field(None, description="an ffmpeg of one's own; empty: the one of the wheel")

@@ -234,9 +234,22 @@ def source_hashes(timeline: Timeline) -> set[str]:
     seen = [clip.source for clip in pictures(timeline)]
     looks = [effect.source for clip in pictures(timeline) for effect in clip.effects if isinstance(effect, Lut)]
     heard = [clip.source for track in sounds(timeline) for clip in track.clips]
+    files = {source.sha256 for source in [*seen, *looks, *heard] if isinstance(source, AssetSource)}
+    return files | caption_files(timeline)
+
+
+def caption_files(timeline: Timeline) -> set[str]:
+    """The file that has the captions, where the timeline itself has none."""
     track = captions(timeline)
-    said = [track.source] if track and track.source and not track.clips else []
-    return {source.sha256 for source in [*seen, *looks, *heard, *said] if isinstance(source, AssetSource)}
+    return {track.source.sha256} if track and track.source and not track.clips else set()
+
+
+def sources_between(plan: FramePlan, first: int, last: int) -> set[str]:
+    """The SHA-256 of every file that the frames `[first, last)` show."""
+    shots = [shot for shot in (*plan.shots, *plan.over) if shot.first < last and shot.last + shot.tail > first]
+    seen = [shot.clip.source for shot in shots]
+    looks = [effect.source for shot in shots for effect in shot.clip.effects if isinstance(effect, Lut)]
+    return {source.sha256 for source in [*seen, *looks] if isinstance(source, AssetSource)}
 
 
 def label(canvas: Canvas) -> str:

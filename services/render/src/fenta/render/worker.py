@@ -58,6 +58,10 @@ class Worker:
         """The name of the encoder; trying those of a card takes a moment."""
         return {"encoder": encoders.choose(self._params.codec, self._params.encoder).name}
 
+    def tried(self, encoder: str) -> Answer:
+        """Whether this machine can use an encoder that another one has chosen."""
+        return {"works": encoders.seconds(encoders.BY_NAME[encoder]) is not None}
+
     def prepare(self, encoder: str) -> Answer:
         """Refuse what cannot be rendered, with all reasons; make the fonts known."""
         found = timeline.faults(self._timeline, self._canvases, lambda texts: missing_glyphs(list(texts)))
@@ -65,11 +69,16 @@ class Worker:
             found.append(Fault("silent", "The sound is asked for alone, but nothing is to be heard."))
         if found:
             raise TimelineRefused(found)
+        self.furnish()
+        warnings = [asdict(one) for one in cautions(self._timeline)]
+        return {"cuts": list(self._cuts(self._encoding(encoder))), "warnings": warnings}
+
+    def furnish(self) -> Answer:
+        """A folder with the fonts for each canvas."""
         for canvas in range(len(self._canvases)):
             self._of(canvas).mkdir(exist_ok=True)
             install_fonts(self._of(canvas))
-        warnings = [asdict(one) for one in cautions(self._timeline)]
-        return {"cuts": list(self._cuts(self._encoding(encoder))), "warnings": warnings}
+        return {}
 
     def _encoding(self, encoder: str) -> encode.Encoding:
         return encode.Encoding(encoders.BY_NAME[encoder], self._params.quality)
@@ -129,6 +138,8 @@ class Worker:
             return {"refused": _named(error)}
         except RenderInterrupted as error:
             return {"interrupted": _named(error)}
+        except MemoryError:
+            return {"interrupted": _named(programs.out_of_memory())}
         except OSError as error:
             if not programs.is_out_of_room(error):
                 raise
