@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import pytest
 
 from fenta.contracts.timeline import Motion, Timeline
@@ -66,7 +67,13 @@ async def test_a_film_with_a_fault_in_it_is_refused(
     with pytest.raises(CheckFailed) as caught:
         await render(plant(shelf), sources=shelf.files, canvases=[SMALL], folder=folder)
     assert [fault.code for fault in caught.value.faults] == [code]
-    assert list(folder.iterdir()) == []
+    seen = [sight.picture for sight in caught.value.sights]
+    assert list(folder.iterdir()) == seen
+    assert [sight.code for sight in caught.value.sights] == ([code] if code in {"black", "frozen"} else [])
+    for sight in caught.value.sights:
+        picture = cv2.imread(str(sight.picture))
+        assert picture.shape == (SMALL.height, SMALL.width, 3)
+        assert (picture.mean() < 20) == (code == "black")
 
 
 GOOD = Heard(-14.0, 0, ())
@@ -117,6 +124,27 @@ def test_a_file_of_the_wrong_kind_is_refused(film: Film, tmp_path: Path, filters
     assert set(found) <= {code, "codec_wrong"}
 
 
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"size_bytes": 100}, "file_size_wrong"),
+        ({"size_bytes": 1 << 30}, "file_size_wrong"),
+        ({"streams": ("video", "audio", "data")}, "streams_wrong"),
+        ({"streams": ("video", "video", "audio")}, "streams_wrong"),
+    ],
+)
+def test_a_file_of_another_size_or_with_more_in_it_is_refused(film: Film, change: dict[str, Any], code: str) -> None:
+    assert codes(film, replace(inspect(film.video), **change)) == [code]
+
+
+def test_a_fault_that_can_be_seen_says_in_which_frame(film: Film) -> None:
+    plan, facts = frame_plan(film.timeline, SMALL), inspect(film.video)
+    dark = seen(film, luma=[100.0] * 20 + [5.0] * 30 + [100.0] * (film.frames - 50))
+    blind = seen(film, captioned={30: True, 90: False, 150: False})
+    assert [fault.frame for fault in check(plan, facts, dark, GOOD).faults] == [35]
+    assert [fault.frame for fault in check(plan, facts, blind, GOOD).faults] == [90]
+
+
 def test_captions_that_the_encoder_did_not_draw_are_noticed(film: Film) -> None:
     facts = inspect(film.video)
     assert codes(film, facts, seen(film, captioned={30: True, 90: False})) == ["captions_missing"]
@@ -162,5 +190,5 @@ def test_a_still_that_is_meant_to_stand_is_not_frozen(shelf: Shelf) -> None:
     what = Seen([100.0] * plan.frames, [0.0] * plan.frames, {1: True})
     length = document.duration_ms
     form = ("h264", "High", "yuv420p", (1, 1, 1, 1))
-    facts = FileFacts(plan.frames, length, 270, 480, *form, True, length, "aac 48000 2")
+    facts = FileFacts(plan.frames, length, 270, 480, *form, True, length, "aac 48000 2", ("video", "audio"), 40_000)
     assert check(plan, facts, what, GOOD).passed

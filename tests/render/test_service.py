@@ -17,7 +17,7 @@ from fenta.contracts.ids import asset_id, usage_id
 from fenta.contracts.timeline import Timeline
 from fenta.contracts.values import Value
 from fenta.render import engine as real
-from fenta.render.errors import CheckFailed, Fault, RenderInterrupted, RenderRefused
+from fenta.render.errors import CheckFailed, Fault, RenderInterrupted, RenderRefused, Sight
 from fenta.render.progress import Reporter
 from fenta.render.schemas import view_of
 from fenta.render.timeline import captions, overlays, pictures
@@ -143,7 +143,7 @@ async def test_a_request_that_comes_twice_is_answered_once(parts: Parts, shelf: 
     assert await tasks_left(parts) == 0
 
 
-@pytest.mark.parametrize("code", ["black", "frozen", "silent", "captions_missing", "duration_wrong", "size_wrong"])
+@pytest.mark.parametrize("code", ["black", "frozen", "silent", "captions_missing", "size_wrong"])
 async def test_a_failed_check_is_told_and_not_billed(parts: Parts, shelf: Shelf, code: str) -> None:
     parts.engine.errors = [CheckFailed([Fault(code, "It is not what was asked for.")])]
     async with parts.working():
@@ -153,6 +153,42 @@ async def test_a_failed_check_is_told_and_not_billed(parts: Parts, shelf: Shelf,
     assert (failed.error.class_, failed.error.code) == ("internal", code)
     assert failed.usage == []
     assert list(parts.folder.iterdir()) == []
+
+
+async def test_what_can_be_seen_of_a_failed_check_is_kept_and_named(parts: Parts, shelf: Shelf, tmp_path: Path) -> None:
+    picture = tmp_path / "black-9x16.jpg"
+    picture.write_bytes(b"a dark picture")
+    faults = [Fault("black", "The film is black for 900 ms.", frame=45)]
+    parts.engine.errors = [CheckFailed(faults, [Sight("black", "9:16", 1500, picture)])]
+    async with parts.working():
+        await parts.deliver(await film_request(parts, shelf))
+        (failed,) = await answered(parts)
+    assert isinstance(failed, StepFailed)
+    (evidence,) = failed.error.evidence
+    assert (evidence.code, evidence.aspect, evidence.at_ms, evidence.media_type) == (
+        "black",
+        "9:16",
+        1500,
+        "image/jpeg",
+    )
+    assert await parts.storage.get(parts.org_id, evidence.sha256) == b"a dark picture"
+    assert parts.engine.calls == 1
+
+
+@pytest.mark.parametrize("again", [False, True])
+async def test_what_may_have_been_lost_on_the_way_is_made_once_more(parts: Parts, shelf: Shelf, again: bool) -> None:
+    lost = [CheckFailed([Fault("frames_missing", "The film has 149 frames instead of 150.")]) for _ in range(3)]
+    parts.engine.errors = list(lost) if again else lost[:1]
+    async with parts.working():
+        await parts.deliver(await film_request(parts, shelf))
+        answer = (await answered(parts))[0]
+    assert parts.engine.calls == 2
+    if again:
+        assert isinstance(answer, StepFailed)
+        assert (answer.error.class_, answer.error.code) == ("internal", "frames_missing")
+        assert [attempt.code for attempt in answer.tries] == ["frames_missing", "frames_missing"]
+    else:
+        assert isinstance(answer, RenderCompleted)
 
 
 async def test_a_passing_fault_is_tried_again_and_listed(parts: Parts, shelf: Shelf) -> None:

@@ -62,6 +62,16 @@ class StepEvent(JobEvent):
         return self.step_id
 
 
+class Evidence(Contract):
+    """A stored picture in which a fault of this code can be seen, at this moment of the film of this aspect."""
+
+    code: str
+    aspect: str
+    at_ms: int
+    sha256: str
+    media_type: str
+
+
 class Problem(Contract):
     """Why something failed: `class` says who may repeat it, `code` is stable, `message` and `hint` are sentences."""
 
@@ -72,6 +82,7 @@ class Problem(Contract):
     message: str
     hint: str | None = None
     step_key: str | None = None
+    evidence: list[Evidence] = Field(default_factory=list)
 
 
 class Caution(Contract):

@@ -13,6 +13,8 @@ from fenta.render.timeline import FramePlan, burned, captions, sounds
 BLACK_LUMA = 20.0
 SHORTEST_BLACK_MS, SHORTEST_FROZEN_MS, SHORTEST_SILENCE_MS = 300, 1000, 2000
 LOUDNESS_TOLERANCE = 1.0
+# Of the smallest frame there is, of headers, and of twice the rate at which sound is encoded.
+FRAME_BYTES, HEADER_BYTES, SOUND_BYTES_SECOND = 8, 1 << 20, 48_000
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,8 @@ class FileFacts:
     steady: bool
     sound_ms: int | None
     sound: str | None
+    streams: tuple[str, ...]
+    size_bytes: int
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,7 @@ def check(plan: FramePlan, facts: FileFacts, seen: Seen, heard: Heard, encoder: 
     measured = Checks(
         duration_error_ms=abs(facts.duration_ms - wanted_ms),
         loudness_lufs=heard.loudness_lufs,
-        black_ms=_longest_ms(plan, [luma < BLACK_LUMA for luma in seen.luma]),
+        black_ms=_longest_ms(plan, _black(seen)),
         frozen_ms=_longest_ms(plan, _standing(plan, seen)),
         silent_ms=heard.silent_ms,
         caption_coverage=coverage(plan),
@@ -87,9 +91,28 @@ def check(plan: FramePlan, facts: FileFacts, seen: Seen, heard: Heard, encoder: 
     return Checks(**{**vars(measured), "faults": faults})
 
 
+def _longest(flags: Sequence[bool]) -> tuple[int, int]:
+    """Where the longest stretch begins in which the flag is set, and its length."""
+    best, at = (0, 0), 0
+    for flag, group in groupby(flags):
+        length = len(list(group))
+        if flag and length > best[1]:
+            best = at, length
+        at += length
+    return best
+
+
 def _longest_ms(plan: FramePlan, flags: Sequence[bool]) -> int:
-    longest = max((len(list(group)) for flag, group in groupby(flags) if flag), default=0)
-    return longest * 1000 // plan.fps
+    return _longest(flags)[1] * 1000 // plan.fps
+
+
+def _middle(flags: Sequence[bool]) -> int:
+    first, length = _longest(flags)
+    return first + length // 2
+
+
+def _black(seen: Seen) -> list[bool]:
+    return [luma < BLACK_LUMA for luma in seen.luma]
 
 
 def _standing(plan: FramePlan, seen: Seen) -> list[bool]:
@@ -113,7 +136,15 @@ def _file_faults(plan: FramePlan, facts: FileFacts, measured: Checks, encoder: E
 
 
 def _stream_faults(plan: FramePlan, facts: FileFacts, measured: Checks) -> Iterator[Fault]:
-    if not any(track.clips for track in sounds(plan.timeline)):
+    heard = any(track.clips for track in sounds(plan.timeline))
+    if set(facts.streams) - {"video", "audio"} or len(set(facts.streams)) < len(facts.streams):
+        yield Fault("streams_wrong", f"The file has the streams {', '.join(facts.streams)}.")
+    elif not heard and "audio" in facts.streams:
+        yield Fault("streams_wrong", "The film has a sound that nobody asked for.")
+    least, most = _size_bounds(plan)
+    if not least <= facts.size_bytes <= most:
+        yield Fault("file_size_wrong", f"The file has {facts.size_bytes} bytes; {least} to {most} are believable.")
+    if not heard:
         return
     if facts.sound_ms is None or facts.sound != "aac 48000 2":
         yield Fault("stream_missing", "The film has no sound, or not in the form that players expect.")
@@ -121,13 +152,21 @@ def _stream_faults(plan: FramePlan, facts: FileFacts, measured: Checks) -> Itera
         yield Fault("duration_wrong", f"The sound lasts {facts.sound_ms} ms.")
 
 
+def _size_bounds(plan: FramePlan) -> tuple[int, int]:
+    """What even a film in which nothing moves takes, and half of what its bare frames would, with sound and headers."""
+    bare = plan.frames * plan.canvas.width * plan.canvas.height * 3 // 2
+    sound = plan.frames * SOUND_BYTES_SECOND // plan.fps
+    return plan.frames * FRAME_BYTES, bare // 2 + sound + HEADER_BYTES
+
+
 def _picture_faults(plan: FramePlan, seen: Seen, measured: Checks) -> Iterator[Fault]:
     if len(seen.luma) != plan.frames:
         yield Fault("frames_missing", f"{len(seen.luma)} frames were composed instead of {plan.frames}.")
     if measured.black_ms >= SHORTEST_BLACK_MS:
-        yield Fault("black", f"The film is black for {measured.black_ms} ms.")
+        yield Fault("black", f"The film is black for {measured.black_ms} ms.", frame=_middle(_black(seen)))
     if measured.frozen_ms >= SHORTEST_FROZEN_MS:
-        yield Fault("frozen", f"The picture stands still for {measured.frozen_ms} ms.")
+        message = f"The picture stands still for {measured.frozen_ms} ms."
+        yield Fault("frozen", message, frame=_middle(_standing(plan, seen)))
 
 
 def _sound_faults(plan: FramePlan, heard: Heard) -> Iterator[Fault]:
@@ -149,7 +188,7 @@ def _caption_faults(plan: FramePlan, seen: Seen, measured: Checks) -> Iterator[F
     invisible = sorted(frame for frame, visible in seen.captioned.items() if not visible)
     if invisible:
         moments = ", ".join(f"{frame * 1000 // plan.fps} ms" for frame in invisible[:5])
-        yield Fault("captions_missing", f"Captions cannot be seen at {moments}.")
+        yield Fault("captions_missing", f"Captions cannot be seen at {moments}.", frame=invisible[0])
     elif not seen.captioned:
         yield Fault("captions_missing", "No caption was drawn into the film.")
 

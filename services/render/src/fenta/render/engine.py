@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,7 +15,7 @@ from fenta.render import subtitles
 from fenta.render.checks import Checks, FileFacts, Heard, Seen, check
 from fenta.render.crew import Answer, Crew, Cut, Spec, cores, open_crew
 from fenta.render.encoders import BY_NAME, Encoder
-from fenta.render.errors import CheckFailed, Fault, RenderRefused
+from fenta.render.errors import CheckFailed, Fault, RenderInterrupted, RenderRefused, Sight
 from fenta.render.timeline import FramePlan, frame_plan, source_hashes
 
 STANDARD = RenderParams()
@@ -141,7 +142,7 @@ async def render(
     weights of `face_model` a thumbnail may be chosen by the faces on it.
     `sources` has a local file for the SHA-256 of every asset of the timeline. `on_progress` is told frames done and
     frames in all, rising. Raises RenderRefused (TimelineRefused, CheckFailed) or RenderInterrupted; then, as after a
-    cancel, no child runs on and no file of the render is left.
+    cancel, no child runs on and no file of the render is left but the pictures that CheckFailed has with it.
     """
     if missing := source_hashes(timeline) - sources.keys():
         raise RenderRefused("source_missing", f"The timeline names files that are not there: {', '.join(missing)}.")
@@ -149,7 +150,10 @@ async def render(
     spec = Spec(timeline, canvases, sources, params, face_model)
     try:
         async with open_crew(spec, folder, size=workers or cores()) as crew:
-            rendered = await _render(crew, Order(timeline, canvases, params, on_progress, cache, hands))
+            try:
+                rendered = await _render(crew, Order(timeline, canvases, params, on_progress, cache, hands))
+            except CheckFailed as failed:
+                raise CheckFailed(failed.faults, _kept_sights(failed.sights, folder)) from None
             return _moved(rendered, folder)
     except BaseExceptionGroup as group:
         raise _first(group) from None
@@ -161,6 +165,10 @@ def _first(group: BaseExceptionGroup[Any]) -> BaseException:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error
+
+
+def _kept_sights(sights: Sequence[Sight], folder: Path) -> list[Sight]:
+    return [replace(sight, picture=_into(folder, sight.picture)) for sight in sights]
 
 
 def _moved(rendered: Rendered, folder: Path) -> Rendered:
@@ -205,12 +213,11 @@ async def _render(crew: Crew, order: Order) -> Rendered:
     segments = [[(cut, encoded[cut.key]) for cut in cuts if cut.canvas == number] for number in range(len(plans))]
     joined = await crew.do([_joining(number, parts, sound) for number, parts in enumerate(segments)])
     facts = [_facts(film) for film in joined]
-    try:
-        checks = _checked(plans, facts, segments, sound, encoder)
-    except CheckFailed:
+    checks = _checked(plans, facts, segments, sound, encoder)
+    if faults := [fault for found in checks for fault in found.faults]:
         # What is wrong with the film may be wrong with a part of it.
         await order.cache.forget([cut.key for cut in cuts])
-        raise
+        raise CheckFailed(faults, await _sights(crew, plans, joined, checks))
     *previews, documents = await crew.do(_last(order, [film["file"] for film in joined], encoder, cuts))
     parts = zip(plans, joined, thumbnails, facts, checks, previews, strict=True)
     films = tuple(
@@ -287,7 +294,23 @@ def _joining(canvas: int, segments: Sequence[tuple[Cut, Answer]], sound: Answer)
 
 
 def _facts(film: Answer) -> FileFacts:
-    return FileFacts(**{**film["facts"], "colour": tuple(film["facts"]["colour"])})
+    facts = film["facts"]
+    return FileFacts(**{**facts, "colour": tuple(facts["colour"]), "streams": tuple(facts["streams"])})
+
+
+async def _sights(
+    crew: Crew, plans: Sequence[FramePlan], films: Sequence[Answer], found: Sequence[Checks]
+) -> list[Sight]:
+    """A picture of each fault that can be seen, as far as the film can be read."""
+    sights = []
+    for number, (plan, film, checks) in enumerate(zip(plans, films, found, strict=True)):
+        for fault in (fault for fault in checks.faults if fault.frame is not None):
+            task = {"do": "sight", "canvas": number, "film": film["file"], "frame": fault.frame, "code": fault.code}
+            with suppress(RenderInterrupted):
+                file = (await crew.ask(task))["file"]
+                at_ms = (fault.frame or 0) * 1000 // plan.fps
+                sights.append(Sight(fault.code, plan.canvas.aspect, at_ms, crew.work / file))
+    return sights
 
 
 class Progress:
@@ -315,13 +338,10 @@ def _checked(
     sound: Answer,
     encoder: Encoder,
 ) -> list[Checks]:
-    """What was found of each film. Raises CheckFailed with the faults of all."""
+    """What was found of each film."""
     heard = Heard(sound["loudness_lufs"], sound["silent_ms"], sound["mute"])
     parts = zip(plans, facts, segments, strict=True)
-    found = [check(plan, fact, _seen(encoded), heard, encoder) for plan, fact, encoded in parts]
-    if faults := [fault for checks in found for fault in checks.faults]:
-        raise CheckFailed(faults)
-    return found
+    return [check(plan, fact, _seen(encoded), heard, encoder) for plan, fact, encoded in parts]
 
 
 def _seen(segments: Sequence[tuple[Cut, Answer]]) -> Seen:

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from fenta.chassis.errors import PermanentError, TransientError
-from fenta.contracts.events import Problem
+from fenta.contracts.events import Evidence, Problem
 
 
 class RenderRefused(PermanentError):
@@ -37,10 +38,11 @@ class TookTooLong(PermanentError):
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that is wrong with a timeline or a finished file."""
+    """One thing that is wrong with a timeline or a finished file; `frame` is one in which it can be seen."""
 
     code: str
     message: str
+    frame: int | None = None
 
 
 class TimelineRefused(RenderRefused):
@@ -51,12 +53,35 @@ class TimelineRefused(RenderRefused):
         self.faults = tuple(faults)
 
 
-class CheckFailed(RenderRefused):
-    """Files were made, but they are not what was asked for, so nobody gets to see them or to pay for them."""
+@dataclass(frozen=True)
+class Sight:
+    """A frame of a film that failed its checks, as a picture: which fault can be seen in it, and when."""
 
-    def __init__(self, faults: Sequence[Fault]) -> None:
+    code: str
+    aspect: str
+    at_ms: int
+    picture: Path
+
+
+# What a disk or a copy may have lost on the way. What was composed wrongly will be composed wrongly again.
+PASSING = frozenset({"duration_wrong", "frames_missing", "stream_missing", "file_size_wrong"})
+
+
+class CheckFailed(RenderRefused):
+    """Files were made, but they are not what was asked for, so nobody gets to see them or to pay for them.
+
+    `sights` are pictures of what is wrong, and `evidence` names them once they are stored.
+    """
+
+    def __init__(self, faults: Sequence[Fault], sights: Sequence[Sight] = ()) -> None:
         super().__init__(faults[0].code, _sentences(faults), "The render was not billed; look at its sources.")
-        self.faults = tuple(faults)
+        self.faults, self.sights = tuple(faults), tuple(sights)
+        self.evidence: tuple[Evidence, ...] = ()
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether another try may come out well."""
+        return all(fault.code in PASSING for fault in self.faults)
 
 
 def _sentences(faults: Sequence[Fault]) -> str:

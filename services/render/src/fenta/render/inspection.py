@@ -14,12 +14,12 @@ def inspect(path: Path) -> FileFacts:
     """Raises RenderInterrupted `file_broken` when it is no film at all."""
     try:
         with av.open(str(path)) as container:
-            return _facts(container)
+            return _facts(container, path.stat().st_size)
     except (av.FFmpegError, IndexError) as error:
         raise RenderInterrupted("file_broken", "The finished file cannot be opened.") from error
 
 
-def _facts(container: Any) -> FileFacts:
+def _facts(container: Any, size_bytes: int) -> FileFacts:
     picture = container.streams.video[0]
     sound = container.streams.audio[0] if container.streams.audio else None
     packets = [packet for packet in container.demux() if packet.size]
@@ -37,6 +37,8 @@ def _facts(container: Any) -> FileFacts:
         steady=len({after - before for before, after in pairwise(frames)}) <= 1,
         sound_ms=_milliseconds(sound.duration, sound) if sound is not None and sound.duration else None,
         sound=_sound(sound) if sound is not None else None,
+        streams=tuple(stream.type for stream in container.streams),
+        size_bytes=size_bytes,
     )
 
 

@@ -60,6 +60,12 @@ def sprite(film: Path, plan: FramePlan, name: str) -> Files:
     return {"sprite": picture, "sprite_vtt": cues}
 
 
+def picture_of(film: Path, frame: int, name: str) -> Path:
+    """A frame as it would be seen, in full size."""
+    chosen = ffmpeg.input(film.name).video.select(expr=f"eq(n,{frame})").video(0)
+    return _written(chosen, film.with_name(name), {"frames:v": 1, "q:v": 3, "update": 1, "fps_mode": "passthrough"})
+
+
 _MOVING: Mapping[Preview, Callable[[Path, FramePlan], Files]] = {"gif": gif, "webp": webp}
 
 

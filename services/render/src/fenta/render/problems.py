@@ -15,8 +15,15 @@ def problem_of(error: BaseException, step_key: str) -> Problem:
     if isinstance(error, PartFailed):
         return error.problem
     if isinstance(error, RenderRefused | RenderInterrupted):
-        class_ = _class_of(error)
-        return Problem(class_=class_, code=error.code, message=error.message, hint=error.hint, step_key=step_key)
+        seen = list(error.evidence) if isinstance(error, CheckFailed) else []
+        return Problem(
+            class_=_class_of(error),
+            code=error.code,
+            message=error.message,
+            hint=error.hint,
+            step_key=step_key,
+            evidence=seen,
+        )
     found = next(problem for kinds, problem in _OTHERS if isinstance(error, kinds) and _fits(error, problem))
     return found.model_copy(update={"step_key": step_key})
 

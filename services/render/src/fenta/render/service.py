@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 from fenta.chassis import tasks
 from fenta.chassis.crash import crash_point
@@ -16,7 +16,7 @@ from fenta.chassis.messages import Message
 from fenta.chassis.storage import Storage
 from fenta.chassis.tasks import Lease, Queue, Task
 from fenta.contracts import documents
-from fenta.contracts.events import CancellationRequested, Event, RenderRequested, StepProgressed
+from fenta.contracts.events import CancellationRequested, Event, Evidence, RenderRequested, StepProgressed
 from fenta.contracts.nodes import RenderParams
 from fenta.contracts.timeline import Canvas, Timeline
 from fenta.render import answers, metrics, problems
@@ -24,7 +24,15 @@ from fenta.render.answers import Output, Stored, Times
 from fenta.render.asides import Asides
 from fenta.render.cache import SegmentCache
 from fenta.render.engine import Cache, Hands, OnProgress, Rendered
-from fenta.render.errors import PartFailed, RenderRefused, TimelineRefused, TookTooLong
+from fenta.render.errors import (
+    CheckFailed,
+    PartFailed,
+    RenderInterrupted,
+    RenderRefused,
+    Sight,
+    TimelineRefused,
+    TookTooLong,
+)
 from fenta.render.materials import Materials, canvases_of, render_params
 from fenta.render.models import INTERNAL_ORG, Render, Stop
 from fenta.render.progress import Publish, Reporter
@@ -226,6 +234,8 @@ class RenderService:
             )
             crash_point("film.rendered")
             stored = await self._store(request, rendered)
+        except CheckFailed as failed:
+            await self._refuse(lease, request, failed)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         crash_point("film.stored")
@@ -242,6 +252,21 @@ class RenderService:
         # Not before: until then the render waits for its segments.
         await cache.trim()
         metrics.output_seconds.inc(rendered.encoded_ms / 1000)
+
+    async def _refuse(self, lease: Lease, request: RenderRequested, failed: CheckFailed) -> NoReturn:
+        """Keep what can be seen of it. What may have gone wrong on the way is made once more."""
+        async with self._database.transaction() as session:
+            found = await Renders(session).find(lease.id)
+        tried = {attempt["code"] for attempt in found.tries} if found else set()
+        if failed.may_pass and failed.code not in tried:
+            raise RenderInterrupted(failed.code, failed.message, failed.hint) from failed
+        failed.evidence = tuple([await self._stored_sight(request.org_id, sight) for sight in failed.sights])
+        raise failed
+
+    async def _stored_sight(self, org_id: str, sight: Sight) -> Evidence:
+        media_type = answers.MEDIA_TYPES[sight.picture.suffix]
+        sha256 = await self._storage.put_file(org_id, sight.picture, media_type=media_type)
+        return Evidence(code=sight.code, aspect=sight.aspect, at_ms=sight.at_ms, sha256=sha256, media_type=media_type)
 
     def cache_of(self, request: RenderRequested) -> SegmentCache:
         return SegmentCache(self._database, self._storage, org_id=request.org_id, most_bytes=self._cache_bytes)

@@ -23,7 +23,7 @@ from fenta.render.captions.burn import Burn, burn, cautions, install_fonts, miss
 from fenta.render.documents import Made, documents
 from fenta.render.errors import Fault, RenderInterrupted, RenderRefused, TimelineRefused
 from fenta.render.inspection import inspect
-from fenta.render.previews import previews
+from fenta.render.previews import picture_of, previews
 from fenta.render.thumbnail import render_thumbnail, worth
 from fenta.render.timeline import FramePlan, frame_plan, label
 
@@ -113,6 +113,10 @@ class Worker:
         crash_point("film.joined")
         facts = asdict(inspect(film))
         return self._handed_over(film, canvas) | {"facts": facts}
+
+    def sight(self, canvas: int, film: str, frame: int, code: str) -> Answer:
+        """One frame of a finished film, to be looked at."""
+        return self._handed_over(picture_of(self._folder / film, frame, f"{code}.jpg"), canvas)
 
     def previews(self, canvas: int, film: str) -> Answer:
         made = previews(self._params.previews, self._folder / film, self._plans[canvas], canvas)
