@@ -9,7 +9,7 @@ import pytest
 
 from fenta.chassis.errors import Unavailable
 from fenta.chassis.storage import Storage
-from fenta.contracts.timeline import Canvas, CaptionTrack, OverlayTrack, Timeline, VideoTrack
+from fenta.contracts.timeline import AudioTrack, Canvas, CaptionTrack, Motion, OverlayTrack, Timeline, VideoTrack
 from fenta.render import segments
 from fenta.render.cache import SegmentCache
 from fenta.render.captions.burn import burn
@@ -107,6 +107,30 @@ def test_fonts_programs_and_the_size_change_everything(document: Timeline, monke
     assert len({*before, *fonts, *keys(document)}) == 3 * len(before)
 
 
+def side_keys(document: Timeline) -> list[str]:
+    plan = frame_plan(document, SMALL)
+    return [segments.sound_key(plan), segments.thumbnail_key(plan, "sharpness", "None")]
+
+
+def test_what_is_heard_and_not_seen_changes_the_sound_alone(document: Timeline) -> None:
+    quieter = changed(document, AudioTrack, gain_db=-3)
+    assert keys(quieter) == keys(document)
+    assert places_changed(side_keys(document), side_keys(quieter)) == [0]
+
+
+def test_words_change_neither_sound_nor_thumbnail_and_pictures_only_the_thumbnail(document: Timeline) -> None:
+    assert side_keys(changed(document, CaptionTrack, text="Another line", words=[])) == side_keys(document)
+    moved = changed(document, VideoTrack, motion=Motion(kind="orbit"))
+    assert places_changed(side_keys(document), side_keys(moved)) == [1]
+    assert places_changed(side_keys(document), side_keys(document.model_copy(update={"title": "Other"}))) == [1]
+
+
+def test_a_film_that_is_heard_is_a_part_of_the_sound(document: Timeline) -> None:
+    heard = changed(document, VideoTrack, gain_db=-6)
+    assert keys(heard) == keys(document)
+    assert places_changed(side_keys(document), side_keys(heard))[0] == 0
+
+
 class Shelved:
     """A cache in a folder."""
 
@@ -153,13 +177,15 @@ async def test_an_edit_makes_only_what_it_changes_and_the_film_is_as_if_made_ane
     (tmp_path / "cache").mkdir()
     cache = Shelved(tmp_path / "cache")
     first = await made(document, shelf, tmp_path / "first", cache)
-    assert sorted(cache.made) == sorted(keys(document))
+    assert sorted(cache.made) == sorted([*keys(document), *side_keys(document)])
     assert first.free_frames == 0
 
     cache.made.clear()
     again = await made(document, shelf, tmp_path / "again", cache)
     assert cache.made == []
     assert again.films[0].video.read_bytes() == first.films[0].video.read_bytes()
+    assert again.films[0].thumbnail.read_bytes() == first.films[0].thumbnail.read_bytes()
+    assert (again.loudness_lufs, again.true_peak_db) == (first.loudness_lufs, first.true_peak_db)
     assert (again.encoded_ms, again.cached_ms) == (0, first.encoded_ms)
 
     edited = changed(document, CaptionTrack, text="Scene 9 has a few", words=[])

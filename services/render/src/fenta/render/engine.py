@@ -209,14 +209,15 @@ async def _render(crew: Crew, order: Order) -> Rendered:
     prepared = await crew.ask({"do": "prepare", "encoder": encoder.name})
     plans = [frame_plan(order.timeline, canvas) for canvas in order.canvases]
     cuts = [Cut(**cut) for cut in prepared["cuts"]]
-    encoded, sound, thumbnails = await _parts(crew, order, cuts)
+    sides = [Side(**side) for side in prepared["sides"]]
+    encoded, sound, thumbnails = await _parts(crew, order, cuts, sides)
     segments = [[(cut, encoded[cut.key]) for cut in cuts if cut.canvas == number] for number in range(len(plans))]
     joined = await crew.do([_joining(number, parts, sound) for number, parts in enumerate(segments)])
     facts = [_facts(film) for film in joined]
     checks = _checked(plans, facts, segments, sound, encoder)
     if faults := [fault for found in checks for fault in found.faults]:
         # What is wrong with the film may be wrong with a part of it.
-        await order.cache.forget([cut.key for cut in cuts])
+        await order.cache.forget([part.key for part in (*cuts, *sides) if part.key])
         raise CheckFailed(faults, await _sights(crew, plans, joined, checks))
     *previews, documents = await crew.do(_last(order, [film["file"] for film in joined], encoder, cuts))
     parts = zip(plans, joined, thumbnails, facts, checks, previews, strict=True)
@@ -257,20 +258,42 @@ def _files(crew: Crew, names: Answer) -> dict[str, Path]:
     return {name: crew.work / file for name, file in names.items()}
 
 
-async def _parts(crew: Crew, order: Order, cuts: Sequence[Cut]) -> tuple[dict[str, Answer], Answer, Sequence[Answer]]:
+@dataclass(frozen=True)
+class Side:
+    """Something that is made beside the segments; without a key it is made every time."""
+
+    task: Answer
+    key: str | None
+
+
+async def _parts(
+    crew: Crew, order: Order, cuts: Sequence[Cut], sides: Sequence[Side]
+) -> tuple[dict[str, Answer], Answer, Sequence[Answer]]:
     """The segments by key, the sound and the thumbnails."""
     kept = await kept_of(crew, order.cache, cuts)
     progress = Progress(sum(cut.frames for cut in cuts), order.tell)
     # Parts that look the same are made once. The longest first, so that the workers come to an end together.
     new = sorted({cut.key: cut for cut in cuts if cut.key not in kept}.values(), key=lambda cut: -cut.frames)
     progress.begin(sum(cut.frames for cut in cuts) - sum(cut.frames for cut in new))
-    pictures = [{"do": "thumbnail", "canvas": number} for number in range(len(order.canvases))]
     async with asyncio.TaskGroup() as group:
         making = group.create_task(order.hands.make(crew, new, order.cache, progress))
-        others = group.create_task(crew.do([{"do": "sound"}, *pictures]))
+        others = [group.create_task(_side(crew, order.cache, side)) for side in sides]
     _repeat(crew, cuts, new)
-    sound, *thumbnails = others.result()
+    sound, *thumbnails = [other.result() for other in others]
     return kept | dict(making.result()), sound, thumbnails
+
+
+async def _side(crew: Crew, cache: Cache, side: Side) -> Answer:
+    """As it was made before, or now."""
+    if side.key is None:
+        return await crew.ask(side.task)
+    found = (await cache.find([side.key])).get(side.key)
+    if found and await cache.fetch(side.key, crew.work / found["file"]):
+        return dict(found)
+    made = await crew.ask(side.task)
+    if made["file"]:
+        await cache.keep(side.key, crew.work / made["file"], made)
+    return made
 
 
 async def kept_of(crew: Crew, cache: Cache, cuts: Sequence[Cut]) -> dict[str, Answer]:

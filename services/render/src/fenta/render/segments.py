@@ -1,6 +1,6 @@
 """The names under which finished parts of films are found again.
 
-A key is the hash of everything that sets a segment's pixels, with times counted from its own first frame. So an edit,
+A segment's key is the hash of everything that sets a segment's pixels, with times counted from its own first frame. So an edit,
 or an insertion before it, changes the keys of only those segments that look different.
 """
 
@@ -11,12 +11,12 @@ from importlib.metadata import version
 from typing import Any
 
 from fenta.contracts.digest import digest_of
-from fenta.contracts.timeline import OverlayClip
+from fenta.contracts.timeline import AudioTrack, CaptionTrack, OverlayClip
 from fenta.render import programs
 from fenta.render.captions import fonts
 from fenta.render.captions.burn import Burn
 from fenta.render.encode import STANDARD, Encoding
-from fenta.render.timeline import FramePlan, Shot, burned, overlays
+from fenta.render.timeline import FramePlan, Shot, burned, overlays, sounds
 
 # Raised whenever equal input is to be drawn in another way than before.
 ENGINE = 1
@@ -39,6 +39,40 @@ def key(text: Burn, span: tuple[int, int], encoding: Encoding = STANDARD) -> str
             "shots": [_shot(shot, plan, first) for shot in _visible(plan, span)],
             "text": text.document(first, last),
             "shade": [bool(burned(plan.timeline)), *_cards(plan, span)],
+        }
+    )
+
+
+def sound_key(plan: FramePlan) -> str:
+    """Of all that is heard."""
+    films = [shot for shot in (*plan.shots, *plan.over) if shot.clip.gain_db is not None]
+    return digest_of(
+        {
+            "engine": ENGINE,
+            "programs": [*_programs(), f"av {version('av')}"],
+            "frames": plan.frames,
+            "fps": plan.fps,
+            "loudness": plan.timeline.loudness.model_dump(mode="json"),
+            "tracks": [track.model_dump(mode="json") for track in sounds(plan.timeline)],
+            "films": [[shot.clip.model_dump(mode="json"), shot.first, shot.length, shot.fade] for shot in films],
+        }
+    )
+
+
+def thumbnail_key(plan: FramePlan, *chosen_by: str) -> str:
+    """Of all that is seen but the words of captions; `chosen_by` is what else decides about the frame."""
+    seen = [track for track in plan.timeline.tracks if not isinstance(track, AudioTrack)]
+    bare = [track.model_copy(update={"clips": []}) if isinstance(track, CaptionTrack) else track for track in seen]
+    return digest_of(
+        {
+            "engine": ENGINE,
+            "programs": _programs(),
+            "fonts": _fonts(),
+            "canvas": plan.canvas.model_dump(mode="json"),
+            "fps": plan.fps,
+            "title": plan.timeline.title,
+            "tracks": [track.model_dump(mode="json") for track in bare],
+            "chosen_by": chosen_by,
         }
     )
 

@@ -71,7 +71,17 @@ class Worker:
             raise TimelineRefused(found)
         self.furnish()
         warnings = [asdict(one) for one in cautions(self._timeline)]
-        return {"cuts": list(self._cuts(self._encoding(encoder))), "warnings": warnings}
+        cuts = list(self._cuts(self._encoding(encoder)))
+        return {"cuts": cuts, "sides": list(self._sides()), "warnings": warnings}
+
+    def _sides(self) -> Iterator[Answer]:
+        """What is made beside the segments, each as a task, with a key if it can be found again."""
+        # In other formats it is made of the mix, which is not kept.
+        yield {"task": {"do": "sound"}, "key": None if self._params.audio else segments.sound_key(self._plans[0])}
+        chosen_by = self._params.thumbnail_by, str(self._face_model)
+        for canvas, plan in enumerate(self._plans):
+            task = {"do": "thumbnail", "canvas": canvas}
+            yield {"task": task, "key": segments.thumbnail_key(plan, *chosen_by)}
 
     def furnish(self) -> Answer:
         """A folder with the fonts for each canvas."""
