@@ -5,6 +5,7 @@ import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from fenta.chassis.database import Database
 from fenta.chassis.errors import TransientError
 from fenta.chassis.testing import InMemoryStorage, deliver, told
 from fenta.contracts import documents, ids
+from fenta.contracts.documents import Script, Segment, Speech
 from fenta.contracts.events import AssetGenerated, Event, GenerationRequested, StepFailed, UsageRecorded
 from fenta.contracts.models import MODELS, Model
 from fenta.contracts.values import Value, storage_key
@@ -30,12 +32,13 @@ from fenta.generation.providers import (
 )
 from fenta.generation.providers.fake import Behaviour, FakeProvider
 from fenta.generation.providers.local import LocalHouse
-from fenta.generation.providers.products import Progress
+from fenta.generation.providers.products import Product, Progress
 from fenta.generation.providers.requests import Request
 from fenta.generation.providers.workshop import Workshop
 from fenta.generation.service import GenerationService
 from tests.conftest import until
 from tests.generation import steps
+from tests.support.whisper import build_whisper
 
 FIRST, SECOND = "fake-pictures", "other-pictures"
 
@@ -66,7 +69,7 @@ class Studio:
             folder=self.folder,
             tell=self.progress.append,
             reconcile_pause_seconds=0.01,
-            **more,
+            **{"listen": self.workshop.listen, **more},
         )
 
     async def tell(self, *events: Event) -> None:
@@ -438,3 +441,76 @@ async def test_a_store_that_stays_away_fails_as_transient_after_five_tries(studi
     assert isinstance(answer, StepFailed)
     assert (answer.error.class_, answer.error.code) == ("transient", "service_unavailable")
     assert len(fake.calls) == 1
+
+
+# --- recordings -------------------------------------------------------------------------------------------------------
+
+
+class Wordless(LocalHouse):
+    """A house whose voices do not say when their words come."""
+
+    async def fetch(self, task_id: str, folder: Path) -> Product:
+        product = await super().fetch(task_id, folder)
+        return product.model_copy(update={"document": {**(product.document or {}), "words": []}})
+
+
+LINE = "Octopuses have three hearts, and two of them stop beating when they swim."
+
+
+async def spoken_line(studio: Studio, production: Production) -> Speech:
+    (made,) = await studio.make(production, steps.request("Voice.TTS", key="voice", params={"text": LINE}))
+    assert isinstance(made, AssetGenerated)
+    speech: Speech = documents.decode("speech", await _bytes(studio, made, "speech"))
+    return speech
+
+
+async def test_a_speech_without_word_times_is_listened_to(studio: Studio, house: LocalHouse, tmp_path: Path) -> None:
+    exact = await spoken_line(studio, studio.production(house))
+    async with Wordless(tmp_path / "wordless", studio.workshop) as wordless:
+        asked = steps.request("Voice.TTS", key="again", params={"text": LINE, "voice": "en_male"})
+        (made,) = await studio.make(studio.production(wordless), asked)
+    heard = documents.decode("speech", await _bytes(studio, made, "speech"))  # type: ignore[arg-type]
+    assert [word.text for word in heard.words] == [word.text for word in exact.words]
+    assert all(one.start_ms < other.start_ms for one, other in pairwise(heard.words))
+
+
+async def test_a_recording_is_cut_into_captions_by_its_script(studio: Studio, house: LocalHouse) -> None:
+    production = studio.production(house)
+    speech = await spoken_line(studio, production)
+    written = Script(title="Octopuses", segments=[Segment(id="s1", content=LINE)])
+    sha256 = await studio.storage.put(steps.ORG, documents.encode(written), media_type="application/json")
+    audio = Value(type="audio", asset_id=speech.audio.asset_id, sha256=speech.audio.sha256)
+    script = Value(type="script", asset_id="asset_script", sha256=sha256)
+    (cut,) = await studio.make(production, steps.request("Subtitle.Auto", key="subs", audio=audio, script=script))
+    cues = documents.decode("subtitles", await _bytes(studio, cut, "subtitles")).cues  # type: ignore[arg-type]
+    words = [word for cue in cues for word in cue.words]
+    assert [word.text for word in words] == [word.text for word in speech.words]
+    errors = sorted(abs(word.start_ms - other.start_ms) for word, other in zip(words, speech.words, strict=True))
+    assert errors[len(errors) * 95 // 100] <= 80
+
+
+async def test_a_recording_alone_is_recognised_where_there_is_a_model(
+    studio: Studio, house: LocalHouse, tmp_path: Path
+) -> None:
+    production = studio.production(house)
+    speech = await spoken_line(studio, production)
+    audio = Value(type="audio", asset_id=speech.audio.asset_id, sha256=speech.audio.sha256)
+    (refused,) = await studio.make(production, steps.request("Subtitle.Auto", key="none", audio=audio))
+    assert isinstance(refused, StepFailed)
+    assert (refused.error.class_, refused.error.code) == ("invalid", "recogniser_missing")
+    model = build_whisper(tmp_path / "model", " Les pieuvres ont trois cœurs.", "fr")
+    async with Workshop(helpers=1, recogniser=model) as listening:
+        asked = steps.request("Subtitle.Auto", key="subs", audio=audio)
+        (cut,) = await studio.make(studio.production(house, listen=listening.listen), asked)
+    found = documents.decode("subtitles", await _bytes(studio, cut, "subtitles"))  # type: ignore[arg-type]
+    assert (found.language, " ".join(cue.text for cue in found.cues)) == ("fr", "Les pieuvres ont trois cœurs.")
+
+
+async def test_captions_without_a_word_are_a_failure(studio: Studio, house: LocalHouse) -> None:
+    production = studio.production(house)
+    speech = (await spoken_line(studio, production)).model_copy(update={"text": "!!!", "words": []})
+    sha256 = await studio.storage.put(steps.ORG, documents.encode(speech), media_type="application/json")
+    given = Value(type="speech", asset_id="asset_speech", sha256=sha256)
+    (failed,) = await studio.make(production, steps.request("Subtitle.Auto", key="subs", speech=given))
+    assert isinstance(failed, StepFailed)
+    assert (failed.error.class_, failed.error.code) == ("invalid", "captions_empty")

@@ -316,10 +316,11 @@ CATALOGUE: dict[str, NodeType] = {
             step_type="SUBTITLES",
             executor="generation",
             params=SubtitleParams,
-            inputs=_ports("speech:speech"),
+            inputs=_ports("speech:speech? audio:audio? script:script?"),
             outputs=_ports("subtitles:subtitles"),
             weight=2,
             timeout_seconds=600,
+            needs_any=("speech", "audio"),
         ),
         NodeType(
             type="Music.Generate",

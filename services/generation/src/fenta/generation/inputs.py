@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any, Protocol
 
 from pydantic import ValidationError
@@ -20,6 +21,8 @@ class Reading(Protocol):
 
     async def get(self, org_id: str, sha256: str) -> bytes: ...
 
+    async def fetch(self, org_id: str, sha256: str, path: Path) -> Path: ...
+
 
 class Inputs:
     """The ports of one organisation's steps as plain JSON, ready for references."""
@@ -35,6 +38,13 @@ class Inputs:
         """
         found = {name: await self._value(org_id, value) for name, value in inputs.items() if isinstance(value, Value)}
         return {name: value for name, value in found.items() if value is not None}
+
+    async def sound(self, org_id: str, sha256: str, path: Path) -> Path:
+        """A copy of a recording. Raises InvalidRequest where it is gone."""
+        try:
+            return await self._storage.fetch(org_id, sha256, path)
+        except (NotFound, PermanentError) as error:
+            raise InvalidRequest("input_missing", f"The sound {sha256[:12]} cannot be read: {error}") from error
 
     async def _value(self, org_id: str, value: Value) -> Any:
         if value.value is not None or value.asset_id is None:

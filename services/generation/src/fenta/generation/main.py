@@ -18,7 +18,11 @@ async def main() -> None:
     async with (
         open_service("generation", settings) as service,
         open_storage(settings, service="generation") as storage,
-        Workshop(helpers=settings.engine_helpers, idle_seconds=settings.engine_idle_seconds) as workshop,
+        Workshop(
+            helpers=settings.engine_helpers,
+            idle_seconds=settings.engine_idle_seconds,
+            recogniser=settings.whisper_model,
+        ) as workshop,
         LocalHouse(settings.engine_folder, workshop, keep_seconds=settings.engine_keep_seconds) as local,
     ):
         production = Production(
@@ -26,6 +30,7 @@ async def main() -> None:
             storage=storage,
             providers={local.name: local},
             inspect=workshop.inspect,
+            listen=workshop.listen,
             folder=settings.engine_folder / "tmp" / settings.instance_id,
             tell=service.relay.publish_lossy,
             reconcile_seconds=settings.reconcile_seconds,

@@ -19,7 +19,7 @@ from fenta.contracts.events import Event, Problem
 from fenta.contracts.models import MODELS
 from fenta.generation import answers, metrics, nodes, repository
 from fenta.generation.inputs import Inputs, Reading
-from fenta.generation.making import Making
+from fenta.generation.making import Listen, Making
 from fenta.generation.models import ProviderTask
 from fenta.generation.providers import (
     Provider,
@@ -57,6 +57,7 @@ class Production:
         storage: ObjectStore,
         providers: Mapping[str, Provider],
         inspect: Callable[[Path, MadeFile], Awaitable[MadeFile]],
+        listen: Listen,
         folder: Path,
         tell: Callable[[Event], None],
         reconcile_seconds: float = 900,
@@ -71,7 +72,11 @@ class Production:
         self._reconcile_pause = reconcile_pause_seconds
         self._clock = clock
         self._making = Making(
-            storage=storage, inputs=Inputs(storage, self._find_document), inspect=inspect, folder=folder
+            storage=storage,
+            inputs=Inputs(storage, self._find_document),
+            inspect=inspect,
+            listen=listen,
+            folder=folder,
         )
 
     # --- the executor -------------------------------------------------------------------------------------------------

@@ -19,4 +19,7 @@ class Settings(chassis.Settings, chassis.IdentitySettings, chassis.StorageSettin
     slots_high: int = Field(16, ge=1, description="texts in hand at once")
     slots_default: int = Field(16, ge=1, description="subtitles and small things in hand at once")
     slots_media: int = Field(32, ge=1, description="pictures, voices and music in hand at once; they mostly wait")
+    whisper_model: Path | None = Field(
+        None, description="folder of a faster-whisper model, to recognise speech that comes without its text"
+    )
     reconcile_seconds: float = Field(900, ge=0, description="how long an unclear call is looked for")

@@ -64,6 +64,8 @@ def answered(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def _done(job: dict[str, Any]) -> dict[str, Any]:
+    if job["do"] == "listen":
+        return _heard(job)
     folder = Path(job["folder"])
     if job["do"] == "inspect":
         file = MadeFile.model_validate(job["file"])
@@ -73,6 +75,14 @@ def _done(job: dict[str, Any]) -> dict[str, Any]:
     product = importlib.import_module(ENGINES[request.kind]).make(request, folder)
     made: dict[str, Any] = product.model_dump(mode="json")
     return made
+
+
+def _heard(job: dict[str, Any]) -> dict[str, Any]:
+    # Like an engine, loaded when it is first needed.
+    from fenta.generation.engines.listening import listen  # noqa: PLC0415
+
+    recogniser = Path(job["recogniser"]) if job["recogniser"] else None
+    return listen(Path(job["path"]), job["text"], job["language"], recogniser).model_dump(mode="json")
 
 
 def _invalid(error: ValidationError) -> InvalidRequest:

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from fenta.contracts.documents import Word
 from fenta.contracts.events import Problem
 
 
@@ -46,3 +47,12 @@ class Progress(BaseModel):
     @property
     def ended(self) -> bool:
         return self.state in ("done", "failed", "cancelled")
+
+
+class Heard(BaseModel):
+    """What is said in a sound, and when each word."""
+
+    text: str
+    language: str
+    words: list[Word]
+    duration_ms: int

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from fenta.contracts.events import Problem
 from fenta.generation.providers import EngineBroken, error_of
-from fenta.generation.providers.products import MadeFile, Product
+from fenta.generation.providers.products import Heard, MadeFile, Product
 from fenta.generation.providers.requests import Request
 
 # A result may hold a whole script, and asyncio's own limit of 64 kB is for shorter lines.
@@ -79,7 +79,8 @@ class Helper:
 class Workshop:
     """A few helpers; the one used last is used next, so that the others can rest and end."""
 
-    def __init__(self, *, helpers: int = 2, idle_seconds: float = 120) -> None:
+    def __init__(self, *, helpers: int = 2, idle_seconds: float = 120, recogniser: Path | None = None) -> None:
+        self._recogniser = recogniser
         self._helpers = [Helper() for _ in range(helpers)]
         self._free: asyncio.LifoQueue[Helper] = asyncio.LifoQueue()
         self._idle_seconds = idle_seconds
@@ -109,6 +110,15 @@ class Workshop:
         """Decode a file and measure it. Raises ProviderFailure `file_corrupt`."""
         return MadeFile.model_validate(
             await self._do({"do": "inspect", "file": file.model_dump(), "folder": str(folder)})
+        )
+
+    async def listen(self, path: Path, text: str, language: str | None) -> Heard:
+        """When each word of a text is said in a sound, or what is said in it. Raises a ProviderError."""
+        recogniser = str(self._recogniser) if self._recogniser else None
+        return Heard.model_validate(
+            await self._do(
+                {"do": "listen", "path": str(path), "text": text, "language": language, "recogniser": recogniser}
+            )
         )
 
     async def _do(self, job: dict[str, Any]) -> dict[str, Any]:

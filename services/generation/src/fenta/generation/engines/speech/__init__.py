@@ -1,6 +1,5 @@
 """The speech engine: espeak-ng's voice, mastered, with the exact time of every word."""
 
-import unicodedata
 import wave
 from pathlib import Path
 from typing import Any
@@ -59,14 +58,16 @@ def _speakable(text: str) -> str:
 
 
 def _spoken(text: str, voice: Voice, speed: float) -> Utterance:
-    # Pictures are not read out; each gives way to one space, so that positions stay.
-    readable = "".join(" " if unicodedata.category(character) == "So" else character for character in text)
     manner = manner_of(voice)
     pace = round(manner.words_per_minute * speed)
     try:
         with opened() as espeak:
             return espeak.say(
-                readable, manner.name, words_per_minute=pace, pitch=manner.pitch, pitch_range=manner.pitch_range
+                words.readable(text),
+                manner.name,
+                words_per_minute=pace,
+                pitch=manner.pitch,
+                pitch_range=manner.pitch_range,
             )
     except EspeakError as error:
         raise ProviderFailure("speech_failed", f"The voice {voice.id} could not speak: {error}.") from error

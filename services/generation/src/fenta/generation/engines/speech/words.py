@@ -38,6 +38,11 @@ def tokens(text: str) -> list[Token]:
     return joined
 
 
+def readable(text: str) -> str:
+    """Pictures are not read out; each gives way to one space, so that positions stay."""
+    return "".join(" " if unicodedata.category(character) == "So" else character for character in text)
+
+
 def _is_spoken(piece: str) -> bool:
     return any(unicodedata.category(character)[0] in "LN" for character in piece)
 
