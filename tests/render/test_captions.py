@@ -4,7 +4,7 @@ import re
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fenta.contracts.timeline import Canvas, CaptionClip, CaptionTrack, CaptionWord
@@ -92,6 +92,20 @@ def test_lines_fit_the_width_and_are_balanced() -> None:
     assert abs(len(first) - len(second)) < 6
 
 
+SMALL_WORDS = ["the", "a", "of", "and", "in", "it", "was", "for", "on", "that", "with", "they", "have", "number"]
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from(SMALL_WORDS), min_size=4, max_size=22))
+def test_no_small_word_stands_alone(words: list[str]) -> None:
+    found = chunks(evenly(" ".join(words)), face=fonts.CAPTION, max_width=WIDTH)
+    lines = [line for chunk in found for line in chunk.lines]
+    widths = [fonts.width(line_text(line), fonts.CAPTION) for line in lines]
+    assert " ".join(map(line_text, lines)) == " ".join(words)
+    assert all(width <= WIDTH for width in widths)
+    assert not [line for line, width in zip(lines, widths, strict=True) if len(line) == 1 and width < 0.4 * max(widths)]
+
+
 def test_a_long_cue_is_shown_in_parts_at_the_times_of_their_words() -> None:
     clip = evenly("one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen")
     found = chunks(clip, face=fonts.CAPTION, max_width=WIDTH)
@@ -136,6 +150,12 @@ def test_a_cue_that_nobody_could_read_in_its_time_stays_longer() -> None:
     _, events = lines.events(track(quick, cue("Next", start=4000, end=5000), style="plain"), TALL, 30)
     shown = {(event.first, event.last) for event in events if event.style == "Caption"}
     assert shown == {(0, 26), (120, 150)}
+
+
+def test_a_cue_that_stays_to_be_read_makes_room_for_the_next() -> None:
+    quick, following = cue("Said in no time at all", start=0, end=400), cue("Next", start=700, end=1500)
+    _, events = lines.events(track(quick, following, style="plain"), TALL, 30)
+    assert sorted({(event.first, event.last) for event in events if event.style == "Caption"}) == [(0, 21), (21, 45)]
 
 
 def test_an_endless_word_is_cut() -> None:

@@ -14,6 +14,8 @@ from fenta.render.captions.text import NEVER_FIRST, NEVER_LAST, clusters, is_uns
 MAX_LINES = 2
 LONGEST_UNBROKEN = 4
 SMALLEST = 0.7
+# A word alone in its line looks lost when it is shorter than this share of the longest line.
+ORPHAN = 0.4
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,9 @@ class Chunk:
         return [piece for line in self.lines for piece in line]
 
 
+Lines = tuple[tuple[Piece, ...], ...]
+
+
 def line_text(pieces: Sequence[Piece]) -> str:
     return "".join(piece.text + (" " if piece.spaced else "") for piece in pieces).rstrip()
 
@@ -51,7 +56,7 @@ def chunks(clip: CaptionClip, *, face: Face, max_width: float) -> list[Chunk]:
     if not pieces:
         return []
     end = clip.start_ms + clip.duration_ms
-    lines = _balanced([tuple(line) for line in _greedy(pieces, face, max_width)], face)
+    lines = _broken(pieces, face, max_width)
     groups = [lines[at : at + MAX_LINES] for at in range(0, len(lines), MAX_LINES)]
     starts = [clip.start_ms, *(group[0][0].start_ms for group in groups[1:]), end]
     return [
@@ -74,8 +79,7 @@ def one_by_one(chunk: Chunk, face: Face, max_width: float) -> list[Chunk]:
 def wrap(text: str, *, face: Face, max_width: float) -> list[str]:
     """Break a text without times into balanced lines; `max_width` is in em."""
     pieces = [part for piece in _untimed(drawable(text), 0, 0) for part in _fitting(piece, face, max_width)]
-    lines = [tuple(line) for line in _greedy(pieces, face, max_width)]
-    return [line_text(line) for line in _balanced(lines, face)]
+    return [line_text(line) for line in _broken(pieces, face, max_width)]
 
 
 # --- pieces -----------------------------------------------------------------------------------------------------------
@@ -163,6 +167,59 @@ def _divided(piece: Piece, texts: Sequence[str], *, spaced: bool) -> list[Piece]
 # --- lines ------------------------------------------------------------------------------------------------------------
 
 
+def _broken(pieces: Sequence[Piece], face: Face, max_width: float) -> Lines:
+    """As few lines as there can be, even ones, none of them with a small word alone where that can be helped."""
+    lines = _balanced([tuple(line) for line in _greedy(pieces, face, max_width)], face)
+    if not _orphans(lines, face):
+        return lines
+    others = _evenly(pieces, face, max_width, len(lines))
+    return others if others and _orphans(others, face) < _orphans(lines, face) else lines
+
+
+def _orphans(lines: Lines, face: Face) -> int:
+    """How many lines are a lone word that is small beside the others, or stands on the screen after all of them."""
+    widths = [_width(line, face) for line in lines]
+    last = len(lines) > 1 and len(lines) % MAX_LINES == 1 and len(lines[-1]) == 1
+    small = [len(line) == 1 and width < ORPHAN * max(widths) for line, width in zip(lines, widths, strict=True)]
+    return sum(small) + last
+
+
+def _evenly(pieces: Sequence[Piece], face: Face, max_width: float, count: int) -> Lines | None:
+    """The breaks into so many lines of which the lines differ least, a lone word counting as much as a long gap."""
+    ideal = _width(pieces, face) / count
+    best: list[dict[int, tuple[float, int]]] = [{0: (0.0, 0)}]
+    for _ in range(count):
+        reached: dict[int, tuple[float, int]] = {}
+        for first, (cost, _before) in best[-1].items():
+            for last, width in _lines_from(pieces, first, face, max_width):
+                lone = last == first + 1 and (width < ORPHAN * max_width or last == len(pieces))
+                total = cost + (width / ideal - 1) ** 2 + lone
+                if total < reached.get(last, (float("inf"), 0))[0]:
+                    reached[last] = total, first
+        best.append(reached)
+    return _walked_back(pieces, best) if len(pieces) in best[-1] else None
+
+
+def _lines_from(pieces: Sequence[Piece], first: int, face: Face, max_width: float) -> Iterator[tuple[int, float]]:
+    """Where a line that begins here may end, and how wide it then is."""
+    for last in range(first + 1, len(pieces) + 1):
+        width = _width(pieces[first:last], face)
+        if width > max_width and last > first + 1:
+            return
+        if last == len(pieces) or _may_break(pieces[last - 1], pieces[last]):
+            yield last, width
+
+
+def _walked_back(pieces: Sequence[Piece], best: Sequence[dict[int, tuple[float, int]]]) -> Lines:
+    lines: list[tuple[Piece, ...]] = []
+    last = len(pieces)
+    for reached in reversed(best[1:]):
+        first = reached[last][1]
+        lines.append(tuple(pieces[first:last]))
+        last = first
+    return tuple(reversed(lines))
+
+
 def _greedy(pieces: Sequence[Piece], face: Face, max_width: float) -> list[list[Piece]]:
     lines: list[list[Piece]] = []
     for piece in pieces:
@@ -181,7 +238,7 @@ def _may_break(before: Piece, after: Piece) -> bool:
     return after.text[:1] not in NEVER_FIRST and before.text[-1:] not in NEVER_LAST
 
 
-def _balanced(lines: Sequence[tuple[Piece, ...]], face: Face) -> tuple[tuple[Piece, ...], ...]:
+def _balanced(lines: Sequence[tuple[Piece, ...]], face: Face) -> Lines:
     """As many lines, with the longest of them as short as can be."""
     pieces = [piece for line in lines for piece in line]
     widths = [_width([piece], face) for piece in pieces]
