@@ -71,7 +71,9 @@ def _moviepy(reference: Reference, film: Timeline) -> None:
         "out": str(reference.folder / "moviepy.mp4"),
     }
     script = Path(__file__).with_name("peer_moviepy.py")
-    subprocess.run([ENVIRONMENT / "bin/python", script, json.dumps(spec)], check=True, capture_output=True)
+    command = [str(ENVIRONMENT / "bin/python"), str(script), json.dumps(spec)]
+    # It leaves files of its own where it stands.
+    subprocess.run(command, check=True, capture_output=True, cwd=reference.folder)
 
 
 def _picture(reference: Reference, clip: Any) -> str:

@@ -217,7 +217,7 @@ async def _render(crew: Crew, order: Order) -> Rendered:
     checks = _checked(plans, facts, segments, sound, encoder)
     if faults := [fault for found in checks for fault in found.faults]:
         # What is wrong with the film may be wrong with a part of it.
-        await order.cache.forget([part.key for part in (*cuts, *sides) if part.key])
+        await order.cache.forget([*(cut.key for cut in cuts), *(side.key for side in sides if side.key)])
         raise CheckFailed(faults, await _sights(crew, plans, joined, checks))
     *previews, documents = await crew.do(_last(order, [film["file"] for film in joined], encoder, cuts))
     parts = zip(plans, joined, thumbnails, facts, checks, previews, strict=True)

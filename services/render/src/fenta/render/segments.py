@@ -1,7 +1,7 @@
 """The names under which finished parts of films are found again.
 
-A segment's key is the hash of everything that sets a segment's pixels, with times counted from its own first frame. So an edit,
-or an insertion before it, changes the keys of only those segments that look different.
+A segment's key is the hash of everything that sets its pixels, with times counted from its own first frame. So an
+edit, or an insertion before it, changes the keys of only those segments that look different.
 """
 
 import hashlib
