@@ -7,11 +7,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import IO
 
 from fenta.render.errors import RenderInterrupted
+from fenta.render.limits import ENCODING, Limits
 
 _PR_SET_PDEATHSIG = 1
 # Looked up before any fork: a child between fork and exec should do as little as possible.
@@ -52,6 +53,11 @@ def die_with_parent() -> None:
         _PRCTL(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+def _bind(limits: Limits) -> None:
+    die_with_parent()
+    limits.impose()
+
+
 def harmless_environment() -> dict[str, str]:
     """What a program needs that opens other people's files: no credentials, no addresses."""
     return {name: value for name, value in os.environ.items() if name.startswith(_HARMLESS)}
@@ -65,6 +71,7 @@ def start(
     stdout: int | IO[bytes] | None = subprocess.DEVNULL,
     stderr: int | IO[bytes] | None = subprocess.PIPE,
     environment: dict[str, str] | None = None,
+    limits: Limits = ENCODING,
 ) -> subprocess.Popen[bytes]:
     """Start ffmpeg in `folder`, to which the file names in the arguments are relative."""
     return subprocess.Popen(
@@ -74,7 +81,7 @@ def start(
         stdout=stdout,
         stderr=stderr,
         env=harmless_environment() | (environment or {}),
-        preexec_fn=die_with_parent,  # noqa: PLW1509 - a worker has one thread when it starts ffmpeg
+        preexec_fn=partial(_bind, limits),  # noqa: PLW1509 - a worker has one thread when it starts ffmpeg
     )
 
 

@@ -19,7 +19,7 @@ from fenta.render.encode import STANDARD, Encoding
 from fenta.render.timeline import FramePlan, Shot, burned, overlays, sounds
 
 # Raised whenever equal input is to be drawn in another way than before.
-ENGINE = 1
+ENGINE = 2
 # What names a thing or is heard without changing how it looks, and the one time that the frames say already.
 _UNSEEN = frozenset({"id", "scene", "asset_id", "start_ms", "gain_db"})
 

@@ -5,6 +5,7 @@ what it is, from a local path, and nothing that it names is followed.
 """
 
 from pathlib import Path
+from typing import Any
 
 from fenta.render.errors import RenderRefused
 
@@ -19,9 +20,46 @@ _MAGIC = {
     b"GIF8": "gif",
     b"ID3": "mp3",
 }
+_PICTURES = {b"\xff\xd8\xff": "jpeg", b"\x89PNG\r\n\x1a\n": "png", b"GIF8": "gif", b"BM": "bmp"}
 _PACKET = 188
 # For whoever opens what was sniffed; a sound file of our own is read the same way.
 PROTOCOLS = "file"
+# A film has a picture, sounds, subtitles; nobody needs more, and each costs memory before anything is decoded.
+MOST_STREAMS = 32
+MOST_PIXELS = 120_000_000
+# For whatever opens a file: nothing that it names, and no more parts than can be looked at.
+GUARDS = {"protocol_whitelist": PROTOCOLS, "max_streams": str(2 * MOST_STREAMS)}
+
+
+def picture(path: Path, clip_id: str) -> str:
+    """What kind of picture a file is. Raises RenderRefused `source_invalid` for any other kind."""
+    with path.open("rb") as file:
+        head = file.read(12)
+    found = next((name for magic, name in _PICTURES.items() if head.startswith(magic)), None)
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        found = "webp"
+    if head[4:12] in {b"ftypavif", b"ftypavis"}:
+        found = "avif"
+    if found is None:
+        raise RenderRefused(
+            "source_invalid",
+            f"The picture of clip {clip_id} is of no kind that is read here.",
+            "Pictures may be JPEG, PNG, WebP, AVIF, GIF, BMP.",
+        )
+    return found
+
+
+def require_modest(container: Any, clip_id: str) -> None:
+    """Raises RenderRefused when an opened file has more streams or larger pictures than anybody needs."""
+    if len(container.streams) > MOST_STREAMS:
+        raise _immodest(clip_id, f"has {len(container.streams)} streams; {MOST_STREAMS} is the limit")
+    for stream in container.streams.video:
+        if stream.codec_context.width * stream.codec_context.height > MOST_PIXELS:
+            raise _immodest(clip_id, f"has pictures of more than {MOST_PIXELS // 1_000_000} million pixels")
+
+
+def _immodest(clip_id: str, what: str) -> RenderRefused:
+    return RenderRefused("source_invalid", f"The file of clip {clip_id} {what}.", "Encode it again, in a usual form.")
 
 
 def demuxer(path: Path, clip_id: str) -> str:

@@ -18,7 +18,7 @@ from typing import Any
 from fenta.chassis.crash import crash_point
 from fenta.contracts.nodes import RenderParams
 from fenta.contracts.timeline import Canvas, Timeline
-from fenta.render import audio, encode, encoders, programs, segments, timeline
+from fenta.render import audio, encode, encoders, limits, programs, segments, timeline
 from fenta.render.captions.burn import Burn, burn, cautions, install_fonts, missing_glyphs
 from fenta.render.documents import Made, documents
 from fenta.render.errors import Fault, RenderInterrupted, RenderRefused, TimelineRefused
@@ -184,6 +184,7 @@ def _listen(tasks: "SimpleQueue[str]") -> None:
 
 def main(spec: Path, parent: int) -> None:
     programs.die_with_parent()
+    limits.WORKER.impose()
     # The parent may have died before the kernel was asked to watch it.
     if os.getppid() != parent:
         sys.exit(1)

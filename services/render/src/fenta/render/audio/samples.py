@@ -18,6 +18,8 @@ RATE = 48_000
 HOP = RATE // 100
 BLOCK = 10 * RATE
 MUTE_DB = -60.0
+# A few bytes can stand for days of silence.
+LONGEST = 3600 * RATE
 # Bytes of one moment of two channels.
 _WIDTH = 8
 
@@ -57,11 +59,14 @@ def decode(path: Path, into: Path, clip_id: str, speed: float = 1.0) -> Recordin
     kind = sniffing.demuxer(path, clip_id)
     try:
         with (
-            av.open(str(path), format=kind, options={"protocol_whitelist": sniffing.PROTOCOLS}) as container,
+            av.open(str(path), format=kind, options=sniffing.GUARDS) as container,
             into.open("wb") as file,
         ):
+            sniffing.require_modest(container, clip_id)
             for block in _decoded(container, speed):
                 file.write(block.tobytes())
+                if file.tell() > LONGEST * _WIDTH:
+                    raise _too_long(clip_id)
     except (av.FFmpegError, IndexError, ValueError) as error:
         raise unreadable(clip_id) from error
     recording = Recording(into)
@@ -124,6 +129,13 @@ def _factors(speed: float) -> list[float]:
         factors.append(step)
         speed /= step
     return [*factors, speed]
+
+
+def _too_long(clip_id: str) -> RenderRefused:
+    seconds = LONGEST // RATE
+    return RenderRefused(
+        "source_invalid", f"The sound of clip {clip_id} lasts more than {seconds} s.", "Cut it before."
+    )
 
 
 def unreadable(clip_id: str) -> RenderRefused:

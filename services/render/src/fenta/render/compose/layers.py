@@ -1,5 +1,6 @@
 """What a shot is made of: a still picture under the camera, a clip that is decoded as it is needed, a colour."""
 
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from io import BufferedReader
@@ -11,10 +12,10 @@ import numpy as np
 
 from fenta.contracts.timeline import Canvas, ColourSource, Effect, VideoClip
 from fenta.render import programs, sniffing
-from fenta.render.compose import camera, effects, pictures
+from fenta.render.compose import camera, effects, footage, pictures
 from fenta.render.compose.colour import yuv_of
 from fenta.render.compose.frame import Frame
-from fenta.render.errors import RenderRefused
+from fenta.render.limits import DECODING
 from fenta.render.timeline import FramePlan, Shot
 
 # What the shading assumes about material that it cannot look at before it is drawn.
@@ -130,7 +131,9 @@ class Clip:
         self._clip_id, self.size = shot.clip.id, (plan.canvas.width, plan.canvas.height)
         arguments = decoder_arguments(path, shot, plan, frame_number)
         self._errors: IO[bytes] = (folder / f"decode-{shot.over}-{shot.first}-{frame_number}.log").open("w+b")
-        self._child = programs.start(arguments, folder=folder, stdout=subprocess.PIPE, stderr=self._errors)
+        self._child = programs.start(
+            arguments, folder=folder, stdout=subprocess.PIPE, stderr=self._errors, limits=DECODING
+        )
         self._held: Frame | None = None
 
     def draw(self, frame_number: int, frame: Frame, *, closer: float) -> None:
@@ -138,13 +141,19 @@ class Clip:
         if got == frame.data.nbytes:
             self._held = self._held or Frame(frame.width, frame.height)
             self._held.data[:] = frame.data
-        elif self._held is None:
-            raise RenderRefused("source_invalid", f"The film of clip {self._clip_id} cannot be read.")
         else:
-            frame.data[:] = self._held.data
+            frame.data[:] = self._last().data
         frame.alpha = None
         if closer != 1:
             _approach(frame, closer)
+
+    def _last(self) -> Frame:
+        """What is seen where the film has ended. Raises RenderRefused when it never began, or was ended."""
+        if self._child.wait() == -signal.SIGXCPU:
+            raise footage.endless(self._clip_id)
+        if self._held is None:
+            raise footage.unreadable(self._clip_id)
+        return self._held
 
     def close(self) -> None:
         self._child.kill()
@@ -159,12 +168,14 @@ def decoder_arguments(path: Path, shot: Shot, plan: FramePlan, frame_number: int
     clip, canvas = shot.clip, plan.canvas
     offset = (frame_number - shot.first) / plan.fps * clip.speed
     count = shot.last + shot.tail - frame_number
+    toned = f"{footage.TONED}," if footage.is_brighter(path, clip.id) else ""
     filters = (
-        f"setpts=PTS/{clip.speed},fps={plan.fps},{_fit(clip, canvas)},"
+        f"{footage.WHOLE},setpts=PTS/{clip.speed},fps={plan.fps},{toned}{_fit(clip, canvas)},"
         f"trim=end_frame={count},setpts=PTS-STARTPTS,format=yuv420p"
     )
     seek = ["-ss", f"{clip.in_ms / 1000 + offset:.6f}"]
-    guarded = ["-protocol_whitelist", sniffing.PROTOCOLS, "-f", sniffing.demuxer(path, clip.id)]
+    guards = [part for name, value in sniffing.GUARDS.items() for part in (f"-{name}", value)]
+    guarded = [*guards, "-max_pixels", str(sniffing.MOST_PIXELS), "-f", sniffing.demuxer(path, clip.id)]
     decode = ["-v", "error", "-nostdin", "-threads", "1", *guarded, *seek, "-i", str(path.resolve()), "-an"]
     return [*decode, "-vf", filters, "-f", "rawvideo", "-"]
 

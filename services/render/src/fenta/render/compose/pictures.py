@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from fenta.render import sniffing
 from fenta.render.compose.colour import Bgr, to_yuv
 from fenta.render.compose.frame import Plane, as_plane
 
@@ -90,9 +91,11 @@ def own_shape(width: int, height: int, canvas: Canvas) -> Canvas:
 
 def _read(path: Path, clip_id: str) -> tuple[Bgr, Plane | None]:
     """The picture, and how much of it covers what is below, where it says that."""
+    kind = sniffing.picture(path, clip_id)
     try:
         decoded: Any = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
-        layered: Any = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED) if _may_be_clear(path) else None
+        # JPEG has no transparency, and asking for it would lose the turn that EXIF describes.
+        layered: Any = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED) if kind != "jpeg" else None
     except (cv2.error, ValueError):
         decoded = None
     if decoded is None or min(decoded.shape[:2]) < 2:
@@ -101,17 +104,15 @@ def _read(path: Path, clip_id: str) -> tuple[Bgr, Plane | None]:
         )
     if layered is None or not _has_alpha(layered):
         return as_plane(decoded), None
+    if layered.dtype == np.uint16:
+        layered = (layered >> 8).astype(np.uint8)
     return np.ascontiguousarray(layered[:, :, :3]), np.ascontiguousarray(layered[:, :, 3])
 
 
-def _may_be_clear(path: Path) -> bool:
-    # JPEG has no transparency, and asking for it would lose the turn that EXIF describes.
-    with path.open("rb") as file:
-        return not file.read(3).startswith(b"\xff\xd8\xff")
-
-
 def _has_alpha(picture: Any) -> bool:
-    return bool(picture.ndim == 3 and picture.shape[2] == 4 and picture.dtype == np.uint8)
+    return bool(
+        picture.ndim == 3 and picture.shape[2] == 4 and picture.dtype in {np.dtype(np.uint8), np.dtype(np.uint16)}
+    )
 
 
 def _on_background(colours: Bgr, alpha: Plane) -> Bgr:
