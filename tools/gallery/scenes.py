@@ -308,7 +308,16 @@ SENTENCES = {
     "ko": "밤하늘이 어두운 것은 빛이 아직 오지 않았기",
     "mixed": "قال NASA إن عمر الكون 13.8 مليار سنة",
 }
-UNSPACED = frozenset({"th", "zh", "ja"})
+UNSPACED = frozenset({"th", "zh", "ja", "without spaces"})
+WITH_EMOJI = "So🔥 hot 🚀 everybody goes 🎉"
+HARD_EMOJI = {
+    "people": "Hi 👍🏽 to 👩🏽‍🚀 and 👨‍👩‍👧 all",
+    "flags": "From 🇫🇷 to 🇯🇵 and 🏴󠁧󠁢󠁳󠁣󠁴󠁿 home",
+    "keys and hearts": "Press 1️⃣ then #️⃣ with ❤️ now",
+    "right to left": "السماء 🌙 مظلمة 🔥 ليلا NASA 🚀 تقول",
+    "without spaces": "夜空が 🌌 暗いのは 光が ✨ まだ",
+}
+LANGUAGES = {"mixed": "ar", "right to left": "ar", "without spaces": "ja"}
 
 
 def captions(studio: Studio) -> Cells:
@@ -321,13 +330,19 @@ def scripts(studio: Studio) -> Cells:
     return {name: studio.captioned(_spoken(name, "karaoke"), (30,)) for name in SENTENCES}
 
 
+def emoji(studio: Studio) -> Cells:
+    """In every look, and what is harder: sequences, flags, keys, and lines that run from right to left."""
+    looks = {look: studio.captioned(_spoken("emoji", look), (39,)) for look in get_args(CaptionLook)}
+    return looks | {name: studio.captioned(_spoken(name, "karaoke"), (30,)) for name in HARD_EMOJI}
+
+
 def _spoken(name: str, look: CaptionLook) -> CaptionTrack:
     """400 ms for each word."""
-    words = SENTENCES[name].split()
+    words = {**SENTENCES, **HARD_EMOJI, "emoji": WITH_EMOJI}[name].split()
     timed = [CaptionWord(text=word, start_ms=400 * at, end_ms=400 * at + 400) for at, word in enumerate(words)]
     text = "".join(words) if name in UNSPACED else " ".join(words)
     cue = CaptionClip(id="c", start_ms=0, duration_ms=400 * len(words), text=text, words=timed)
-    return CaptionTrack(id="s", language="ar" if name == "mixed" else name, style=look, clips=[cue])
+    return CaptionTrack(id="s", language=LANGUAGES.get(name, name), style=look, clips=[cue])
 
 
 FAMILIES: Mapping[str, Callable[[Studio], Cells]] = {
@@ -339,4 +354,5 @@ FAMILIES: Mapping[str, Callable[[Studio], Cells]] = {
     "keyframes": keyframes,
     "captions": captions,
     "scripts": scripts,
+    "emoji": emoji,
 }
