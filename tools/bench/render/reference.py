@@ -106,12 +106,17 @@ def _moved(track: Any) -> VideoTrack:
 
 
 def detailed(shelf: Shelf, seed: int) -> Visual:
+    """A picture of the canvas' size."""
+    name = f"detailed-{seed}.png"
+    cv2.imwrite(str(shelf.folder / name), structured(seed, CANVAS.width, CANVAS.height))
+    return Visual(shelf.keep(name))
+
+
+def structured(seed: int, width: int, height: int) -> np.ndarray[Any, Any]:
     """Structure at every size, as in a photograph: what makes an encoder work."""
     noise = np.random.default_rng(seed)
-    picture = np.zeros((1920, 1080, 3))
-    for size, weight in ((6, 90), (24, 60), (96, 40), (384, 28), (1080, 12)):
-        rough = noise.random((size * 16 // 9, size, 3))
-        picture += weight * (cv2.resize(rough, (1080, 1920), interpolation=cv2.INTER_CUBIC) - 0.5)
-    name = f"detailed-{seed}.png"
-    cv2.imwrite(str(shelf.folder / name), np.clip(picture + 120, 0, 255).astype(np.uint8))
-    return Visual(shelf.keep(name))
+    picture = np.zeros((height, width, 3))
+    for size, weight in ((6, 90), (24, 60), (96, 40), (384, 28), (width, 12)):
+        rough = noise.random((size * height // width, size, 3))
+        picture += weight * (cv2.resize(rough, (width, height), interpolation=cv2.INTER_CUBIC) - 0.5)
+    return np.clip(picture + 120, 0, 255).astype(np.uint8)
