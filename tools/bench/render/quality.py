@@ -15,9 +15,9 @@ from fenta.render.compose import camera, pictures
 from fenta.render.compose.colour import to_yuv
 from fenta.render.compose.frame import Frame
 from fenta.render.timeline import burned
-from tests.generation.test_alignment import errors
 from tests.support.dots import Dots, backward_steps
 from tests.support.pictures import jerk
+from tests.support.recordings import errors
 from tools.bench.page import result
 from tools.bench.render.reference import CANVAS, Reference, structured
 
