@@ -4,8 +4,9 @@ import opentimelineio as otio
 import pytest
 
 from fenta.contracts.timeline import AudioTrack, Timeline, Transition, VideoTrack
-from fenta.render.errors import RenderRefused
+from fenta.render.errors import RenderRefused, TimelineRefused
 from fenta.render.interchange import from_otio, to_otio
+from fenta.render.timeline import parsed
 from tests.render.media import Shelf, timeline
 
 
@@ -64,6 +65,12 @@ def test_what_an_editor_shortened_comes_back_short(film: Timeline) -> None:
     back = from_otio(there.to_json_string())
     assert back.tracks[0].clips[-1].duration_ms == 700
     assert back.tracks[0].clips[:-1] == film.tracks[0].clips[:-1]
+
+
+def test_a_render_takes_what_another_editor_has_saved(film: Timeline) -> None:
+    assert parsed(to_otio(film).encode()) == film
+    with pytest.raises(TimelineRefused, match="no timeline that Fenta has written"):
+        parsed(otio.schema.Timeline("of others").to_json_string().encode())
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[1]", otio.schema.Timeline("of others").to_json_string()])

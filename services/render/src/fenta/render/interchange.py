@@ -13,7 +13,7 @@ import opentimelineio as otio
 from opentimelineio.opentime import RationalTime, TimeRange
 
 from fenta.contracts.timeline import AssetSource, AudioTrack, Timeline, Track
-from fenta.render.errors import RenderRefused
+from fenta.render.errors import Fault, TimelineRefused
 
 OURS = "fenta"
 
@@ -29,7 +29,7 @@ def to_otio(timeline: Timeline) -> str:
 
 
 def from_otio(text: str) -> Timeline:
-    """Raises RenderRefused `input_invalid` for what is no OTIO timeline, or none that Fenta has written."""
+    """Raises TimelineRefused `input_invalid` for what is no OTIO timeline, or none that Fenta has written."""
     try:
         found = otio.adapters.read_from_string(text, "otio_json")
         document = dict(_plain(found.metadata[OURS]))
@@ -37,7 +37,8 @@ def from_otio(text: str) -> Timeline:
         document["tracks"] = [_track(list(tracks)) for _, tracks in lanes]
         return Timeline.model_validate(document)
     except (otio.exceptions.OTIOError, AttributeError, KeyError, ValueError) as error:
-        raise RenderRefused("input_invalid", f"This is no timeline that Fenta has written: {error}") from error
+        fault = Fault("input_invalid", f"This is no timeline that Fenta has written: {error}.")
+        raise TimelineRefused([fault]) from error
 
 
 # --- there ------------------------------------------------------------------------------------------------------------
