@@ -181,6 +181,18 @@ async def test_an_ffmpeg_that_dies_is_worth_another_try(
     assert (error.code, "fell over" in error.message) == ("encoder_failed", True)
 
 
+async def test_an_ffmpeg_that_the_system_kills_ran_out_of_memory(
+    shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed = tmp_path / "killed-ffmpeg"
+    killed.write_text(f'#!/bin/sh\n[ "$1" = -version ] && exec "{programs.ffmpeg_path()}" "$@"\nkill -9 $$\n')
+    killed.chmod(0o755)
+    monkeypatch.setenv("FFMPEG_PATH", str(killed))
+    error = await refusal(shelf, tmp_path)
+    assert isinstance(error, RenderInterrupted)
+    assert (error.code, bool(error.hint)) == ("out_of_memory", True)
+
+
 @pytest.mark.parametrize("told", ["ulimit -f 8", "trap '' XFSZ; ulimit -f 8"], ids=["by a signal", "by an error"])
 async def test_a_full_disk_is_worth_another_try(
     shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: str

@@ -17,6 +17,7 @@ from fenta.contracts.timeline import AssetSource, Motion, Timeline, VideoClip, V
 from fenta.render import engine, materials, service, sharing, studios
 from fenta.render.crew import Crew
 from fenta.render.errors import RenderInterrupted, RenderRefused
+from fenta.render.memory import Memory
 from tests.conftest import until
 from tests.render.media import SMALL, Shelf
 from tests.render.service_parts import Parts, Replica
@@ -247,12 +248,22 @@ async def test_what_ran_out_of_memory_is_made_alone_and_then_refused(
 ) -> None:
     starved = [RenderInterrupted("out_of_memory", "The render ended for want of memory.") for _ in range(20)]
     failing(monkeypatch, *starved)
+    asked: list[bool] = []
+    room = Memory.room
+
+    def noted(memory: Memory, size_bytes: int, *, alone: bool = False) -> Any:
+        asked.append(alone)
+        return room(memory, size_bytes, alone=alone)
+
+    monkeypatch.setattr(Memory, "room", noted)
     async with working(replica(parts, "a")):
         await parts.deliver(film)
         (failed,) = await answers(parts)
     assert isinstance(failed, StepFailed)
     assert (failed.error.class_, failed.error.code) == ("invalid", "out_of_memory")
     assert failed.error.hint
+    assert asked[0] is False
+    assert True in asked
 
 
 async def test_a_segment_that_the_store_has_lost_is_made_again(
