@@ -1,5 +1,6 @@
 """Emoji: which sequences of characters are one, and each of them as a pile of coloured shapes."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -13,6 +14,9 @@ FONT = Path(__file__).parent.parent / "emoji" / "Twemoji.ttf"
 # While a text is laid out, each emoji is one character of this plane of private ones, however many it was typed with.
 FIRST, LAST = "\U000f0000", "\U000ffffd"
 ANYWHERE = f"[{FIRST}-{LAST}]"
+
+# Without one of these there is no emoji in a text, and the font need not be read.
+_MAYBE = re.compile("[\u00a9\u00ae\u203c-\u3299\ufe0f\U0001f000-\U0001faff]")
 
 AS_TEXT, AS_EMOJI = "\ufe0e", "\ufe0f"
 _TONES = frozenset("\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff")
@@ -45,7 +49,7 @@ def marked(text: str, is_letter: Callable[[str], bool]) -> str:
     Of sequences the longest known one is taken; what joins unknown ones is left to others. A sign that fonts have as
     well (`is_letter`) is an emoji only where the writer says so.
     """
-    return "".join(_marked(_signs(text), is_letter))
+    return "".join(_marked(_signs(text), is_letter)) if _MAYBE.search(text) else text
 
 
 def characters() -> Sequence[str]:
