@@ -9,7 +9,7 @@ from fenta.generation.engines.alignment.features import Sound
 from fenta.generation.providers import InvalidRequest
 
 RATE = 16_000
-LONGEST_SECONDS = 3600
+LONGEST_SECONDS = 1800
 # What a file is, by its first bytes: opened as that, it can name no other file.
 _KINDS = (
     (b"RIFF", "wav"), (b"ID3", "mp3"), (b"\xff\xfb", "mp3"), (b"\xff\xf3", "mp3"), (b"OggS", "ogg"),
