@@ -91,7 +91,7 @@ async def test_previews_of_every_film(document: Timeline, shelf: Shelf, tmp_path
         with av.open(str(film.previews["gif"])) as container:
             pictures = [frame.to_ndarray(format="gray") for frame in container.decode(video=0)]
         assert pictures[0].shape == (film.canvas.height, film.canvas.width)
-        assert len(pictures) == pytest.approx(film.duration_ms / 100, abs=2)
+        assert len(pictures) == pytest.approx(film.duration_ms / 125, abs=2)
         assert cv2.absdiff(pictures[0], pictures[-1]).mean() > 2
 
 

@@ -12,7 +12,7 @@ from fenta.render import programs
 from fenta.render.timeline import FramePlan, label
 
 # The shorter side in pixels, frames a second, and how much of the film's beginning.
-SIDE, FPS, SECONDS = 270, 10, 6
+SIDE, FPS, SECONDS = 240, 8, 6
 # A sprite has at most so many pictures, in so many columns; the shorter side of each in pixels.
 MOST_TILES, COLUMNS, TILE_SIDE = 100, 10, 90
 
