@@ -247,6 +247,17 @@ def test_highlights_never_overlap_within_a_line() -> None:
         assert all(before[1] == after[0] for before, after in pairwise(spans))
 
 
+def test_the_shadow_of_a_word_that_grows_is_as_large_and_where_the_word_is() -> None:
+    _, events = lines.events(track(evenly("one two three"), style="pop"), TALL, 30)
+    sizes = {
+        name: [
+            (event.first, event.last, re.findall(r"\\fscx\d+", event.text)) for event in events if event.style == name
+        ]
+        for name in ("Shade", "Caption")
+    }
+    assert sizes["Shade"] == sizes["Caption"]
+
+
 def test_plain_captions_light_nothing() -> None:
     _, events = lines.events(track(evenly("no words lit"), style="plain"), TALL, 30)
     assert not any("\\1c" in event.text for event in events)

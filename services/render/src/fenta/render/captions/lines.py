@@ -118,9 +118,10 @@ def _chunk_events(chunk: Chunk, style: CaptionStyle, fps: int) -> Iterator[Event
     for index, line in enumerate(chunk.lines):
         place = style.row(index, len(chunk.lines))
         entrance, standing = style.look.entrance(place, chunk.scale), _standing(place, chunk)
-        if style.look.shade:
-            soft = f"{{\\blur{style.em * 0.09:.1f}}}"
-            yield Event(first, last, "Shade", entrance + soft + mark + _shown(line, style.shade))
+        soft = f"{{\\blur{style.em * 0.09:.1f}}}" + mark
+        grows = style.look.grows and chunk.timed
+        if style.look.shade and not grows:
+            yield Event(first, last, "Shade", entrance + soft + _shown(line, style.shade))
         if style.look.swept and chunk.timed:
             yield Event(first, last, "Caption", entrance + mark + _swept(line, chunk, style), layer=2, probed=True)
             continue
@@ -130,6 +131,8 @@ def _chunk_events(chunk: Chunk, style: CaptionStyle, fps: int) -> Iterator[Event
             tags = entrance if start == first else standing
             if style.look.field == "word" and "now" in moments:
                 yield Event(start, end, "Field", tags + _fields(line, moments, style, mark), layer=1)
+            if style.look.shade and grows:
+                yield Event(start, end, "Shade", tags + soft + _shaded(line, moments, chunk, style))
             text = tags + mark + _worded(line, moments, chunk, style)
             yield Event(start, end, "Caption", text, layer=2, probed=number == 0)
 
@@ -174,6 +177,15 @@ def _worded(line: Sequence[Piece], moments: Sequence[Moment], chunk: Chunk, styl
     """The line with each word in the look of its moment."""
     words = [
         style.look.worded(marked_up(piece.text, style.text), moment, style.track, chunk.scale)
+        for piece, moment in zip(line, moments, strict=True)
+    ]
+    return _spaced(line, words)
+
+
+def _shaded(line: Sequence[Piece], moments: Sequence[Moment], chunk: Chunk, style: CaptionStyle) -> str:
+    """The shadow of the line, in which each word has the size of its moment."""
+    words = [
+        style.look.shaded(marked_up(piece.text, style.shade), moment, chunk.scale)
         for piece, moment in zip(line, moments, strict=True)
     ]
     return _spaced(line, words)

@@ -42,6 +42,11 @@ class Look:
         """Whether words look different as time goes by."""
         return (self.accent != "none" or self.hidden or self.hollow) and not self.single
 
+    @property
+    def grows(self) -> bool:
+        """Whether words become larger while they are spoken, and push the others aside."""
+        return self.accent == "pop"
+
     def entrance(self, place: str, scale: float) -> str:
         """How a new line comes; 100 ms are felt, not seen."""
         full = round(100 * scale)
@@ -71,9 +76,7 @@ class Look:
         if self.accent == "colour":
             return f"{{{bright}}}{shown}{{{usual}}}"
         if self.accent == "pop":
-            large = round(112 * scale)
-            grown = f"\\t(0,80,0.6,\\fscx{large}\\fscy{large})"
-            return f"{{{bright}{grown}}}{shown}{{{usual}\\fscx{full}\\fscy{full}}}"
+            return f"{{{bright}}}{_grown(shown, scale)}{{{usual}}}"
         if self.accent == "bounce":
             tall, flat = round(138 * scale), round(90 * scale)
             jump = f"\\fscy{tall}\\t(0,90,\\fscy{flat})\\t(90,160,\\fscy{full})"
@@ -82,10 +85,19 @@ class Look:
             return f"{{\\1c{colour(INK)}&\\bord0}}{shown}{{{usual}\\bord}}"
         return shown
 
+    def shaded(self, shown: str, moment: Moment, scale: float) -> str:
+        """The shadow of a word, which is as large as the word."""
+        return _grown(shown, scale) if self.grows and moment == "now" else shown
+
     @staticmethod
     def in_field(shown: str, moment: Moment) -> str:
         """A word when only the field of the spoken one is drawn, which lies under all text."""
         return f"{{{_SEEN}}}{shown}{{{UNSEEN}}}" if moment == "now" else shown
+
+
+def _grown(shown: str, scale: float) -> str:
+    full, large = round(100 * scale), round(112 * scale)
+    return f"{{\\t(0,80,0.6,\\fscx{large}\\fscy{large})}}{shown}{{\\fscx{full}\\fscy{full}}}"
 
 
 LOOKS: Mapping[CaptionLook, Look] = {
