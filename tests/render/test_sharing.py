@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -12,10 +13,11 @@ import psutil
 import pytest
 from sqlalchemy import text
 
+from fenta.chassis.errors import Unavailable
 from fenta.contracts.events import Event, RenderCompleted, RenderRequested, StepFailed, UsageRecorded
 from fenta.contracts.timeline import AssetSource, Motion, Timeline, VideoClip, VideoTrack
 from fenta.render import engine, materials, service, sharing, studios
-from fenta.render.crew import Crew
+from fenta.render.crew import Crew, Cut
 from fenta.render.errors import RenderInterrupted, RenderRefused
 from fenta.render.memory import Memory
 from tests.conftest import until
@@ -109,9 +111,9 @@ async def test_two_processes_make_the_bytes_that_one_makes(
     assert {guest for _, guest in makers} == {False}
     await forget(parts)
     makers.clear()
-    # The first takes the film and has no hands for its segments; the others make them all.
-    first, second, third = (replica(parts, name) for name in "bcd")
-    async with first.working("0", segments=0), second.working("1", media=0), third.working("2", media=0):
+    # The first takes the film and has no hands for its segments; the second makes them all.
+    first, second = replica(parts, "b"), replica(parts, "c")
+    async with first.working("0", segments=0), second.working("1", media=0):
         await parts.deliver(film)
         shared = (await answers(parts))[0]
     assert isinstance(shared, RenderCompleted)
@@ -183,6 +185,19 @@ async def test_a_stop_ends_all_segments_wherever_they_are(parts: Parts, film: Re
         await until(nothing_left)
         assert not await encoding()
     assert await rows(parts, "SELECT 1 FROM piece") == []
+
+
+async def test_a_machine_without_the_film_s_card_leaves_its_segments_to_others(
+    parts: Parts, film: RenderRequested
+) -> None:
+    async with studios.open_studios(parts.storage, parts.folder, workers=1) as ours:
+        cut = Cut(0, 0, 30, "key", "segment-000000.mp4", "h264_amf")
+        with pytest.raises(Unavailable, match="h264_amf"):
+            async with ours.crew(film, cut):
+                pass
+        async with ours.crew(film, replace(cut, encoder="libx264")) as crew:
+            assert crew.file(cut).parent.is_dir()
+    assert [path for path in parts.folder.rglob("*") if path.is_file()] == []
 
 
 class Failing:

@@ -40,10 +40,6 @@ class Cut:
         return self.last - self.first
 
     @property
-    def place(self) -> tuple[int, int]:
-        return self.canvas, self.first
-
-    @property
     def task(self) -> Answer:
         place = {"canvas": self.canvas, "first": self.first, "last": self.last}
         return {"do": "segment", **place, "encoder": self.encoder}

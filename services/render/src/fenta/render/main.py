@@ -17,14 +17,17 @@ from fenta.render.orders import Orders
 from fenta.render.segment_tasks import SegmentTasks
 from fenta.render.service import RenderService
 from fenta.render.settings import Settings
-from fenta.render.studios import Studios
+from fenta.render.studios import open_studios
 
 
 async def main() -> None:
     settings = load(Settings)
     _clear(settings)
-    async with open_service("render", settings) as service, open_storage(settings, service="render") as storage:
-        studios = Studios(storage, settings.work_folder, workers=settings.render_workers)
+    async with (
+        open_service("render", settings) as service,
+        open_storage(settings, service="render") as storage,
+        open_studios(storage, settings.work_folder, workers=settings.render_workers) as studios,
+    ):
         renders = RenderService(
             database=service.database,
             storage=storage,

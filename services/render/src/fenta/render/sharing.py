@@ -85,5 +85,6 @@ def _task(request: RenderRequested, cut: Cut) -> Task:
         job_id=request.job_id,
         priority=request.priority,
         weight=request.weight,
+        expected_seconds=max(1, cut.frames // 30),
         payload={"step_id": request.step_id, "cut": asdict(cut)},
     )

@@ -98,6 +98,16 @@ class Studios:
             await guest.close()
 
 
+@asynccontextmanager
+async def open_studios(storage: Storage, folder: Path, *, workers: int | None) -> AsyncIterator[Studios]:
+    """Nobody works in them afterwards."""
+    studios = Studios(storage, folder, workers=workers)
+    try:
+        yield studios
+    finally:
+        await studios.close()
+
+
 class _Guest:
     """A crew for segments of a film that another process renders, with the files that they need."""
 
