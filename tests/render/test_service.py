@@ -315,6 +315,17 @@ async def test_bad_input_is_answered_at_once(
     assert len(failed.tries) == 1
 
 
+async def test_a_broken_timeline_is_answered_with_the_place_of_each_mistake(parts: Parts) -> None:
+    broken = {"duration_ms": 0, "canvases": [], "tracks": [{"kind": "video", "id": "v", "clips": [{"id": "a"}]}]}
+    async with parts.working():
+        inputs = {"timeline": Value(type="timeline", sha256="0" * 64, value=broken)}
+        await parts.deliver(parts.request("Output.Render", inputs))
+        (failed,) = await answered(parts)
+    assert isinstance(failed, StepFailed)
+    places = {mistake.pointer for mistake in failed.error.errors or ()}
+    assert places >= {"#/duration_ms", "#/canvases", "#/tracks/0/clips/0/start_ms", "#/tracks/0/clips/0/source"}
+
+
 async def test_each_aspect_is_a_film_with_its_thumbnail_and_is_paid_for(parts: Parts, shelf: Shelf) -> None:
     request = await film_request(parts, shelf, params={"aspects": ["16:9", "1:1"], "resolution": "720p"})
     async with parts.working():

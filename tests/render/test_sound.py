@@ -14,7 +14,8 @@ from fenta.render.audio import mixing
 from fenta.render.audio.clips import Heard
 from fenta.render.audio.samples import RATE, decode
 from fenta.render.errors import RenderRefused
-from fenta.render.timeline import faults, frame_plan
+from fenta.render.faults import faults
+from fenta.render.timeline import frame_plan
 from tests.render.media import SMALL, Shelf, timeline
 
 

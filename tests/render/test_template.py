@@ -12,6 +12,7 @@ from fenta.contracts.documents import MediaRef, Speech, Subtitles, Word
 from fenta.contracts.timeline import AudioTrack, CaptionTrack, Timeline
 from fenta.render import timeline as plans
 from fenta.render.errors import RenderRefused
+from fenta.render.faults import faults
 from fenta.render.template import Bindings, Visual, compile_short
 from tests.render.media import Shelf, bindings, script
 
@@ -95,7 +96,7 @@ def test_captions_are_made_from_the_words_when_none_are_given() -> None:
 def test_empty_captions_are_kept_so_that_they_are_refused(shelf: Shelf) -> None:
     empty = {key: Subtitles(cues=[], language="en") for key in ("s1", "s2", "s3")}
     timeline = compile_short(bindings(shelf, subtitles=empty))
-    found = plans.faults(timeline, timeline.canvases, lambda texts: "")
+    found = faults(timeline, timeline.canvases, lambda texts: "")
     assert [fault.code for fault in found] == ["captions_empty"]
 
 
@@ -163,7 +164,7 @@ def test_any_speech_gives_a_timeline_without_faults(
     durations: list[int], target: int | None, fps: int, gap: int
 ) -> None:
     timeline = compile_short(given_speech(*durations, target_ms=target, fps=fps, gap_ms=gap))
-    assert plans.faults(timeline, timeline.canvases, lambda texts: "") == _only_captions(timeline)
+    assert faults(timeline, timeline.canvases, lambda texts: "") == _only_captions(timeline)
     starts = [clip.start_ms for clip in plans.pictures(timeline)]
     assert all(start % 10 == 0 and start * fps % 1000 == 0 for start in starts)
     assert sum(durations) <= timeline.duration_ms
@@ -172,9 +173,7 @@ def test_any_speech_gives_a_timeline_without_faults(
 
 def _only_captions(timeline: Timeline) -> list[object]:
     # The speech of these films has no words.
-    return [
-        fault for fault in plans.faults(timeline, timeline.canvases, lambda texts: "") if fault.code == "captions_empty"
-    ]
+    return [fault for fault in faults(timeline, timeline.canvases, lambda texts: "") if fault.code == "captions_empty"]
 
 
 def test_nothing_of_this_machine_is_in_a_timeline(shelf: Shelf, tmp_path: Path) -> None:

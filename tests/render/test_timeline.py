@@ -22,7 +22,8 @@ from fenta.contracts.timeline import (
     VideoTrack,
 )
 from fenta.render.errors import TimelineRefused
-from fenta.render.timeline import faults, frame_plan, grid_ms, parsed
+from fenta.render.faults import faults, parsed
+from fenta.render.timeline import frame_plan, grid_ms
 
 TALL = Canvas(aspect="9:16", width=270, height=480)
 
@@ -81,6 +82,44 @@ def test_all_faults_are_told_at_once() -> None:
     timeline = film(clip("a", 0, 1000), clip("b", 500, 10), duration=1000, tracks=(voice(loop=False), caption("")))
     wanted = {"zero_length", "overlap", "gap", "source_too_short", "captions_empty", "font_missing"}
     assert set(codes(timeline, missing="ꙮ")) == wanted
+
+
+def resolved(document: Any, pointer: str) -> Any:
+    """What stands at a place; the last step may be missing from a document."""
+    steps = pointer.split("/")[1:]
+    for step in steps[:-1]:
+        document = document[int(step)] if isinstance(document, list) else document[step]
+    return document[int(steps[-1])] if isinstance(document, list) else document.get(steps[-1])
+
+
+def test_each_fault_has_its_place_in_the_document_and_a_hint() -> None:
+    late = clip("c", 900, 200, transition=Transition(kind="blur"), effects=[Lut(source=media("image", 0))])
+    over = VideoTrack(id="v2", clips=[clip("b", 0, 1000), late])
+    timeline = film(clip("a", 100, 500, blend="screen"), duration=1000, tracks=(over, voice(), caption("")))
+    found = faults(timeline, [TALL.model_copy(update={"height": 600}), TALL], lambda texts: "")
+    document = timeline.model_dump(mode="json", by_alias=True) | {"canvases": [TALL.model_dump()] * 2}
+    assert len({fault.code for fault in found}) == 10
+    for fault in found:
+        resolved(document, fault.pointer)
+        assert fault.hint
+        assert fault.hint.endswith(".")
+    places = {fault.code: fault.pointer for fault in found}
+    assert places["overlap"] == "/tracks/1/clips/1/start_ms"
+    assert places["lut_missing"] == "/tracks/1/clips/1/effects/0/source"
+    assert places["source_too_short"] == "/tracks/2/clips/0/source"
+
+
+def test_what_is_too_much_is_refused_with_the_limit() -> None:
+    many = film(*(clip(f"c{at}", at, 1) for at in range(2001)), duration=2001, fps=60)
+    (fault,) = (fault for fault in faults(many, [TALL], lambda texts: "") if fault.code == "too_many_clips")
+    assert "2000 is the limit" in fault.message
+    crowd = [VideoTrack(id=f"v{number}", clips=[clip("b", 500, 500)]) for number in range(24)]
+    full = film(clip("a", 0, 1000), duration=1000, tracks=tuple(crowd))
+    huge = Canvas(aspect="9:16", width=2160, height=3840)
+    assert codes(full) == []
+    (fault,) = faults(full, [huge], lambda texts: "")
+    assert (fault.code, fault.pointer) == ("too_much_memory", "/tracks/24/clips/0")
+    assert codes(full, Canvas(aspect="9:16", width=4320, height=7680))[0] == "too_many_pixels"
 
 
 def refused(document: Any) -> list[str]:

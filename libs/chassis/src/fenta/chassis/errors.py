@@ -33,11 +33,12 @@ class LeaseLost(FentaError):
 
 @dataclass
 class Finding:
-    """One mistake in a request: where (a JSON pointer), which, and in words."""
+    """One mistake in a request: where (a JSON pointer), which, in words, and what to do about it."""
 
     pointer: str
     code: str
     detail: str
+    hint: str | None = None
 
 
 @dataclass
@@ -73,8 +74,12 @@ class Problem(FentaError):
         if self.hint:
             body["hint"] = self.hint
         if self.errors:
-            body["errors"] = [vars(finding) for finding in self.errors[:100]]
+            body["errors"] = [_said(finding) for finding in self.errors[:100]]
         return body
+
+
+def _said(finding: Finding) -> dict[str, Any]:
+    return {name: value for name, value in vars(finding).items() if value is not None}
 
 
 class NotFound(Problem):

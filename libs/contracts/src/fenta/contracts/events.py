@@ -72,6 +72,15 @@ class Evidence(Contract):
     media_type: str
 
 
+class Mistake(Contract):
+    """One of several things that are wrong: `pointer` is its place in the document that was given (RFC 6901)."""
+
+    pointer: str
+    code: str
+    detail: str
+    hint: str | None = None
+
+
 class Problem(Contract):
     """Why something failed: `class` says who may repeat it, `code` is stable, `message` and `hint` are sentences."""
 
@@ -83,6 +92,7 @@ class Problem(Contract):
     hint: str | None = None
     step_key: str | None = None
     evidence: list[Evidence] = Field(default_factory=list)
+    errors: list[Mistake] | None = None
 
 
 class Caution(Contract):

@@ -38,10 +38,16 @@ class TookTooLong(PermanentError):
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that is wrong with a timeline or a finished file; `frame` is one in which it can be seen."""
+    """One thing that is wrong with a timeline or a finished file.
+
+    `pointer` is its place in the document, a JSON pointer (RFC 6901); `hint` is what to do about it; `frame` is one in
+    which it can be seen.
+    """
 
     code: str
     message: str
+    pointer: str = ""
+    hint: str | None = None
     frame: int | None = None
 
 

@@ -11,8 +11,8 @@ from fenta.contracts.timeline import Aspect, AssetSource, Canvas, Resolution, Ti
 from fenta.contracts.values import KeyedValue, PortValue, Value
 from fenta.render import subtitles
 from fenta.render.errors import RenderRefused
+from fenta.render.faults import parsed
 from fenta.render.template import Bindings, SubtitleFile, Visual
-from fenta.render.timeline import parsed
 
 Document = TypeVar("Document", Script, Speech, Subtitles, Music)
 

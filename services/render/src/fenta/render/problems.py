@@ -6,8 +6,18 @@ from pydantic import ValidationError
 
 from fenta.chassis.errors import Problem as Refusal
 from fenta.chassis.errors import TransientError
-from fenta.contracts.events import Problem
-from fenta.render.errors import CheckFailed, PartFailed, RenderInterrupted, RenderRefused, TookTooLong
+from fenta.contracts.events import Mistake, Problem
+from fenta.render.errors import (
+    CheckFailed,
+    PartFailed,
+    RenderInterrupted,
+    RenderRefused,
+    TimelineRefused,
+    TookTooLong,
+)
+
+# Whoever has made more of them at once does not read them all.
+MOST_MISTAKES = 100
 
 
 def problem_of(error: BaseException, step_key: str) -> Problem:
@@ -23,9 +33,19 @@ def problem_of(error: BaseException, step_key: str) -> Problem:
             hint=error.hint,
             step_key=step_key,
             evidence=seen,
+            errors=_mistakes(error),
         )
     found = next(problem for kinds, problem in _OTHERS if isinstance(error, kinds) and _fits(error, problem))
     return found.model_copy(update={"step_key": step_key})
+
+
+def _mistakes(error: BaseException) -> list[Mistake] | None:
+    if not isinstance(error, TimelineRefused):
+        return None
+    return [
+        Mistake(pointer=f"#{fault.pointer}", code=fault.code, detail=fault.message, hint=fault.hint)
+        for fault in error.faults[:MOST_MISTAKES]
+    ]
 
 
 def cancelled(reason: str, step_key: str) -> Problem:

@@ -33,6 +33,7 @@ from fenta.render.errors import (
     TimelineRefused,
     TookTooLong,
 )
+from fenta.render.faults import faults
 from fenta.render.materials import Materials, canvases_of, render_params
 from fenta.render.models import INTERNAL_ORG, Render, Stop
 from fenta.render.progress import Publish, Reporter
@@ -40,7 +41,7 @@ from fenta.render.repository import ALL_STEPS, Pieces, Renders
 from fenta.render.sharing import SharedHands
 from fenta.render.studios import Host, Studios
 from fenta.render.template import compile_short
-from fenta.render.timeline import faults, source_hashes
+from fenta.render.timeline import source_hashes
 
 # A request that its workers have not survived so often is not handed to another one.
 MOST_HANDOVERS = 10

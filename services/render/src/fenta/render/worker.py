@@ -18,10 +18,11 @@ from typing import Any
 from fenta.chassis.crash import crash_point
 from fenta.contracts.nodes import RenderParams
 from fenta.contracts.timeline import Canvas, Timeline
-from fenta.render import audio, encode, encoders, limits, programs, segments, timeline
+from fenta.render import audio, encode, encoders, limits, programs, segments
 from fenta.render.captions.burn import Burn, burn, cautions, install_fonts, missing_glyphs
 from fenta.render.documents import Made, documents
 from fenta.render.errors import Fault, RenderInterrupted, RenderRefused, TimelineRefused
+from fenta.render.faults import faults
 from fenta.render.inspection import inspect
 from fenta.render.previews import picture_of, previews
 from fenta.render.thumbnail import render_thumbnail, worth
@@ -64,7 +65,7 @@ class Worker:
 
     def prepare(self, encoder: str) -> Answer:
         """Refuse what cannot be rendered, with all reasons; make the fonts known."""
-        found = timeline.faults(self._timeline, self._canvases, lambda texts: missing_glyphs(list(texts)))
+        found = faults(self._timeline, self._canvases, lambda texts: missing_glyphs(list(texts)))
         if self._params.audio and not audio.audible(self._timeline):
             found.append(Fault("silent", "The sound is asked for alone, but nothing is to be heard."))
         if found:
