@@ -8,14 +8,22 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from fenta.contracts.timeline import (
+    AnimationName,
+    Aspect,
     Blend,
     Camera,
     EasingName,
     Effect,
+    OverlayProperty,
+    OverlayStyle,
     Property,
+    Source,
     TransitionName,
 )
-from fenta.render.compose import camera, transitions
+from fenta.render import limits
+from fenta.render.captions import plates
+from fenta.render.compose import animations, camera, transitions
+from fenta.render.places import ZONES, safe
 
 
 def page() -> str:
@@ -30,13 +38,24 @@ def page() -> str:
         *_section("Transitions", "`transition.kind` of a clip: how it comes in.", _transitions()),
         *_section("Blend modes", "`blend` of a clip that lies over others.", [(_words(get_args(Blend)), "")]),
         *_section("Effects", "`effects` of a clip, applied in the order given; each with its fields.", _effects()),
-        *_section("Keyframes", "`keyframes` of a clip, by property.", [(_words(get_args(Property)), "")]),
+        *_section("Sources", "`source.kind` of a clip of a video track; each with its fields.", _models(Source)),
+        *_section("Overlays", "`style` of a clip of an overlay track, which lies over all pictures.", _overlays()),
+        *_section("Animations", "`enter.kind` and `leave.kind` of clips and overlays.", _animations()),
+        *_section("Keyframes", "`keyframes` of a clip, by property.", _keyframes()),
         *_section("Easings", _EASINGS, [(_words(get_args(EasingName)), "")]),
+        *_section("Safe areas", _SAFE, _areas()),
+        *_section("Limits", "More is refused, with these numbers.", _limits()),
     ]
     return "\n".join(lines) + "\n"
 
 
 _EASINGS = "`easing` of moves and keyframes: a name, or four numbers `[x1, y1, x2, y2]`, the Bezier curve of CSS."
+
+
+_SAFE = (
+    "What platforms draw over a film, in shares of width and height. Overlays and logos that nobody places stay within "
+    "the safe area; a text that is put outside is rendered, and the answer warns."
+)
 
 
 def _section(title: str, sentence: str, rows: Iterable[tuple[str, str]]) -> list[str]:
@@ -69,7 +88,52 @@ def _sentence(function: Callable[..., Any]) -> str:
 
 
 def _effects() -> list[tuple[str, str]]:
-    models: tuple[type[BaseModel], ...] = get_args(get_args(Effect)[0])
+    return _models(Effect)
+
+
+_CARDS = {
+    "title": "Large type with a short bar, coming in line by line.",
+    "end_card": "The same in the middle, with a call to action below it.",
+}
+
+
+def _overlays() -> list[tuple[str, str]]:
+    told = {name: _sentence(function) for name, function in plates.PLATES.items()}
+    return [(f"`{name}`", (_CARDS | told)[name]) for name in get_args(OverlayStyle)]
+
+
+def _animations() -> list[tuple[str, str]]:
+    return _by_sentence({name: animations.ANIMATIONS[name] for name in get_args(AnimationName)})
+
+
+def _keyframes() -> list[tuple[str, str]]:
+    return [(_words(get_args(Property)), "pictures"), (_words(get_args(OverlayProperty)), "overlays")]
+
+
+def _areas() -> list[tuple[str, str]]:
+    named = [
+        (words, edges)
+        for aspect in get_args(Aspect)
+        for words, edges in (
+            (f"{aspect}, safe", safe(aspect)),
+            *((f"{zone.platform}, {zone.what}", zone.edges) for zone in ZONES[aspect]),
+        )
+    ]
+    return [(words, f"{left} to {right} across, {top} to {bottom} down") for words, (left, top, right, bottom) in named]
+
+
+def _limits() -> list[tuple[str, str]]:
+    return [
+        ("milliseconds", str(limits.LONGEST_MS)),
+        ("tracks", str(limits.MOST_TRACKS)),
+        ("clips", str(limits.MOST_CLIPS)),
+        ("pixels of a canvas", str(limits.MOST_PIXELS)),
+        ("MiB that the pictures of one moment take", str(limits.MOST_MEMORY_MIB)),
+    ]
+
+
+def _models(union: Any) -> list[tuple[str, str]]:
+    models: tuple[type[BaseModel], ...] = get_args(get_args(union)[0])
     return [(_words([model.model_fields["kind"].default]), _fields(model)) for model in models]
 
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from fenta.contracts.timeline import Blend, Camera, Property, TransitionName
+from fenta.contracts.timeline import AnimationName, Blend, Camera, OverlayStyle, Property, TransitionName
 from tools.gallery import scenes, sheets
 
 ROOT = Path(__file__).parents[2]
@@ -17,6 +17,8 @@ WORDS = {
     "transitions": get_args(TransitionName),
     "blend-modes": get_args(Blend),
     "keyframes": get_args(Property),
+    "animations": get_args(AnimationName),
+    "overlays": get_args(OverlayStyle),
 }
 # A step that is seen at once; of so many pixels at least.
 STEP, SHARE = 8, 0.02

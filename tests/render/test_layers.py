@@ -8,7 +8,19 @@ import cv2
 import numpy as np
 import pytest
 
-from fenta.contracts.timeline import AssetSource, Canvas, ColourSource, Timeline, VideoClip, VideoTrack
+from fenta.contracts.timeline import (
+    Animation,
+    AssetSource,
+    Canvas,
+    ColourSource,
+    GradientSource,
+    LogoSource,
+    ShapeSource,
+    TextSource,
+    Timeline,
+    VideoClip,
+    VideoTrack,
+)
 from fenta.render.compose.colour import yuv_of
 from fenta.render.compose.composer import GROUND, Composer
 from fenta.render.compose.frame import Frame
@@ -182,3 +194,80 @@ def test_no_layer_is_kept_when_nobody_sees_it(shelf: Shelf, tmp_path: Path) -> N
     composer = Composer(made, shelf.files, tmp_path)
     kept = [len(composer._layers) for _ in composer.frames(0, 12)]
     assert (kept[0], kept[-1]) == (2, 1)
+
+
+# --- what is drawn and not decoded ------------------------------------------------------------------------------------
+
+
+def test_a_gradient_goes_from_one_colour_to_the_other_without_steps(shelf: Shelf) -> None:
+    grey = GradientSource(colours=["#202020", "#D0D0D0"], angle_degrees=90)
+    (down,) = luma(shelf, [clip("a", grey)])
+    rows = down.mean(axis=1)
+    assert (np.diff(rows) > -1).all()
+    assert rows[-1] - rows[0] > 120
+    # Between near colours no row is a step: each mixes two values.
+    near = GradientSource(colours=["#404040", "#484848"])
+    (soft,) = luma(shelf, [clip("a", near)])
+    assert (soft.std(axis=1) > 0).mean() > 0.5
+    (round_,) = luma(shelf, [clip("a", GradientSource(colours=["#FFFFFF", "#000000"], shape="radial"))])
+    assert round_[96, 54] > 200
+    assert round_[2, 2] < 60
+
+
+def test_shapes_have_their_size_and_are_clear_around_it(shelf: Shelf) -> None:
+    ground = [clip("g", ColourSource(colour="#000000"))]
+    (box,) = luma(shelf, ground, [clip("s", ShapeSource(width=0.5, height=0.25))])
+    assert int((box > 200).sum()) == pytest.approx(54 * 28, rel=0.1)
+    (disc,) = luma(shelf, ground, [clip("s", ShapeSource(shape="ellipse", width=0.5, height=0.5))])
+    assert int((disc > 128).sum()) == pytest.approx(np.pi * 27 * 27, rel=0.05)
+    (ring,) = luma(shelf, ground, [clip("s", ShapeSource(shape="ring", width=0.5, height=0.5))])
+    assert ring[96, 54] < 20
+    assert ring[96, 54 - 24] > 200
+    (edged,) = luma(shelf, ground, [clip("s", ShapeSource(stroke=0.1, stroke_colour="#808080"))])
+    assert edged[96, 54] > 220
+    assert 90 < edged[96, 54 - 18] < 150
+
+
+def test_a_logo_stands_in_its_corner_and_may_be_moved_from_there(shelf: Shelf) -> None:
+    kept = image(shelf, "logo.png", np.full((40, 80, 3), 255, np.uint8))
+    logo = LogoSource(asset_id=kept.asset_id, sha256=kept.sha256, corner="top_right", width=0.3, height=0.3)
+    ground = [clip("g", ColourSource(colour="#000000"))]
+    (there,), (moved,) = (luma(shelf, ground, [clip("l", logo, y=y)]) for y in (0.5, 0.7))
+    rows, columns = np.nonzero(there > 128)
+    assert (columns.max() - columns.min() + 1, rows.max() - rows.min() + 1) == pytest.approx((32, 16), abs=1)
+    assert columns.max() / 108 == pytest.approx(0.93, abs=0.015)
+    assert rows.min() / 192 == pytest.approx(0.12, abs=0.015)
+    assert np.nonzero(moved > 128)[0].min() - rows.min() == pytest.approx(0.2 * 192, abs=1)
+
+
+@pytest.mark.parametrize("text", ["Why is it dark", "لماذا السماء مظلمة", "夜空が暗いのは", "रात का आकाश"])
+def test_words_are_a_picture_in_every_script(shelf: Shelf, text: str) -> None:
+    ground = [clip("g", ColourSource(colour="#000000"))]
+    words = TextSource(text=text, size=0.12, width=0.8)
+    (plain,) = luma(shelf, ground, [clip("t", words)])
+    rows, columns = np.nonzero(plain > 128)
+    assert columns.min() > 0.09 * 108
+    assert columns.max() < 0.91 * 108
+    assert abs(rows.mean() / 192 - 0.5) < 0.08
+    assert 0.01 < (plain > 128).mean() < 0.2
+    # Like any other picture it can be turned, and stand on a field of its own.
+    (turned,) = luma(shelf, ground, [clip("t", words.model_copy(update={"ground": "#FFFFFF"}), rotation_degrees=90)])
+    rows, columns = np.nonzero(turned > 128)
+    assert rows.max() - rows.min() > columns.max() - columns.min()
+
+
+def test_a_clip_is_uncovered_and_slides(shelf: Shelf) -> None:
+    ground = [clip("g", ColourSource(colour="#000000"))]
+    box = ShapeSource(width=0.8, height=0.8)
+
+    def columns(kind: Any, number: int) -> tuple[int, int]:
+        enter = Animation(kind=kind, duration_ms=500, easing="linear")
+        (frame,) = luma(shelf, ground, [clip("s", box, enter=enter)], numbers=(number, number + 1))
+        lit = np.flatnonzero(frame[96] > 128)
+        return (int(lit.min()), int(lit.max())) if len(lit) else (0, 0)
+
+    left, right = columns("none", 20)
+    assert columns("wipe_right", 6) == pytest.approx((left, left + (right - left) * 0.4), abs=3)
+    assert columns("wipe_left", 6) == pytest.approx((right - (right - left) * 0.4, right), abs=3)
+    assert columns("slide_left", 12)[0] == pytest.approx(left + 0.2 * 108, abs=1)
+    assert columns("slide_right", 0) == (0, 0)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fenta.contracts.timeline import (
+    AnimationName,
     AssetSource,
     Blend,
     Camera,
@@ -22,6 +23,10 @@ from fenta.contracts.timeline import (
     CaptionLook,
     CaptionTrack,
     CaptionWord,
+    OverlayClip,
+    OverlayStyle,
+    OverlayTrack,
+    ShapeSource,
     Timeline,
     TransitionName,
     VideoClip,
@@ -30,6 +35,7 @@ from fenta.contracts.timeline import (
 from fenta.generation.engines.pictures import paint
 from fenta.render import encode, programs
 from fenta.render.captions.burn import burn, install_fonts
+from fenta.render.captions.marks import box_of
 from fenta.render.compose.colour import exact_bgr
 from fenta.render.compose.composer import Composer
 from fenta.render.compose.frame import Frame
@@ -38,7 +44,7 @@ from fenta.render.timeline import FramePlan, frame_plan
 
 CANVAS = Canvas(aspect="9:16", width=216, height=384)
 # Large enough to read, and how much of its height is shown.
-CAPTIONED, BAND = Canvas(aspect="9:16", width=432, height=768), 0.17
+CAPTIONED, BAND, PART = Canvas(aspect="9:16", width=432, height=768), 0.17, 0.34
 # At 30 frames a second. A transition begins with the second of two clips and takes 16 frames.
 SECOND, SCENE, CHANGE_MS, CHANGE_FRAMES = 1000, 1100, 534, 16
 
@@ -101,9 +107,29 @@ class Studio:
         pictures = VideoTrack(id="v", clips=[self.clip("dunes", 0, length)])
         plan = frame_plan(Timeline(duration_ms=length, canvases=[CAPTIONED], tracks=[pictures, track]), CAPTIONED)
         install_fonts(self.folder)
-        return [self._written(plan, number) for number in numbers]
+        top = round(CAPTIONED.height * (place_of(CAPTIONED).centre_y - BAND / 2))
+        return [self.written(plan, number)[top : top + round(CAPTIONED.height * BAND)] for number in numbers]
 
-    def _written(self, plan: FramePlan, number: int) -> Picture:
+    def overlaid(self, clip: OverlayClip, numbers: Sequence[int]) -> list[Picture]:
+        """The part around an overlay of these frames of a picture."""
+        length = clip.start_ms + clip.duration_ms
+        tracks: list[Any] = [
+            VideoTrack(id="v", clips=[self.clip("mountains", 0, length)]),
+            OverlayTrack(id="o", clips=[clip]),
+        ]
+        frames = self.film(Timeline(duration_ms=length, canvases=[CAPTIONED], tracks=tracks), numbers)
+        _, y, _, height = box_of(clip, CAPTIONED)
+        top = round(CAPTIONED.height * min(max(0.0, y + height / 2 - PART / 2), 1 - PART))
+        return [frame[top : top + round(CAPTIONED.height * PART)] for frame in frames]
+
+    def film(self, timeline: Timeline, numbers: Sequence[int]) -> list[Picture]:
+        """These frames of a whole film with all its text, on its first canvas."""
+        plan = frame_plan(timeline, timeline.canvases[0])
+        install_fonts(self.folder)
+        return [self.written(plan, number) for number in numbers]
+
+    def written(self, plan: FramePlan, number: int) -> Picture:
+        """A frame with its text."""
         (self.folder / "captions.ass").write_text(burn(plan).document(number), encoding="utf-8")
         frame = next(iter(Composer(plan, self.sources, self.folder).frames(number, number + 1)))
         raw = ffmpeg.input("-", extra_options=encode.raw_input_options(plan))
@@ -113,9 +139,7 @@ class Studio:
         environment = encode.fonts_environment(self.folder)
         child = programs.start(command, folder=self.folder, stdin=PIPE, stdout=PIPE, environment=environment)
         seen, _ = child.communicate(frame.data.tobytes())
-        top = round(plan.canvas.height * (place_of(plan.canvas).centre_y - BAND / 2))
-        picture = np.frombuffer(seen, np.uint8).reshape(plan.canvas.height, plan.canvas.width, 3)
-        return picture[top : top + round(plan.canvas.height * BAND)]
+        return np.frombuffer(seen, np.uint8).reshape(plan.canvas.height, plan.canvas.width, 3)
 
 
 def _made(name: str) -> Picture:
@@ -291,6 +315,65 @@ def _keyframed(studio: Studio, name: str, start: float, end: float) -> VideoClip
     return studio.clip("planets", **given)
 
 
+def sources(studio: Studio) -> Cells:
+    """What needs no file, over dunes: drawn, and laid on the canvas like any other picture."""
+    below = [studio.clip("dunes")]
+    yellow, ink = "#FFD23F", "#12203A"
+    shapes: dict[str, Any] = {
+        name: {"kind": "shape", "shape": name, "colour": yellow, "stroke": 0.02, "stroke_colour": ink}
+        for name in get_args(ShapeSource.model_fields["shape"].annotation)
+    }
+    words: dict[str, Any] = {
+        "text": {"kind": "text", "text": "Why the night sky is dark", "size": 0.12, "outline": 0.07},
+        "text, ground": {"kind": "text", "text": "Why the night sky is dark", "size": 0.11, "ground": "#E4002B"},
+    }
+    lamp = studio.picture("lamp")
+    logo = {"kind": "logo", "asset_id": lamp.asset_id, "sha256": lamp.sha256, "corner": "top_left", "width": 0.3}
+    fields: dict[str, Any] = {
+        "gradient": {"kind": "gradient", "colours": [ink, "#E4572E"], "angle_degrees": 60},
+        "radial": {"kind": "gradient", "colours": [yellow, ink], "shape": "radial"},
+    }
+    return {
+        **{name: studio.frames([[_drawn(source)]], [0]) for name, source in fields.items()},
+        **{name: studio.frames([below, [_drawn(source, shadow=0.6)]], [0]) for name, source in shapes.items()},
+        **{name: studio.frames([below, [_drawn(source, rotation_degrees=-6)]], [0]) for name, source in words.items()},
+        "logo": studio.frames([below, [_drawn({**logo, "height": 0.3}, shadow=0.6)]], [0]),
+    }
+
+
+def _drawn(source: dict[str, Any], **given: Any) -> VideoClip:
+    return VideoClip.model_validate({"id": "d", "start_ms": 0, "duration_ms": SECOND, "source": source, **given})
+
+
+def animations(studio: Studio) -> Cells:
+    """Three moments of the first half second."""
+    words = {"kind": "text", "text": "Why is it dark?", "size": 0.11, "ground": "#0A0C12"}
+    return {
+        name: studio.frames(
+            [[studio.clip("dunes")], [_drawn(words, enter={"kind": name, "duration_ms": 500})]], (2, 5, 10)
+        )
+        for name in get_args(AnimationName)
+    }
+
+
+def overlays(studio: Studio) -> Cells:
+    """Every style while it comes, and when it stands."""
+    said: dict[str, dict[str, Any]] = {
+        "kicker": {"text": "Astronomy"},
+        "watermark": {"text": "@nightsky"},
+        "progress": {"text": ""},
+        "counter": {"text": "{n} km", "detail": "from here to the sun", "count": (0, 149_600)},
+        "lower_third": {"text": "Heinrich Olbers", "detail": "Physician and astronomer"},
+        "quote": {"text": "Light needs time to arrive.", "detail": "Heinrich Olbers"},
+        "heading": {"text": "Light needs time", "detail": "1 of 5"},
+    }
+    usual = {"id": "o", "start_ms": 0, "duration_ms": 2 * SECOND, "text": "Why the night sky is dark"}
+    return {
+        style: studio.overlaid(OverlayClip.model_validate({**usual, "style": style, **said.get(style, {})}), (4, 40))
+        for style in get_args(OverlayStyle)
+    }
+
+
 SENTENCE = "The night sky is dark because light needs time"
 SENTENCES = {
     "en": SENTENCE,
@@ -352,6 +435,9 @@ FAMILIES: Mapping[str, Callable[[Studio], Cells]] = {
     "effects": effects,
     "placing": placing,
     "keyframes": keyframes,
+    "sources": sources,
+    "animations": animations,
+    "overlays": overlays,
     "captions": captions,
     "scripts": scripts,
     "emoji": emoji,

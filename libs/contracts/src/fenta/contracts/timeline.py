@@ -89,6 +89,24 @@ Blend = Literal[
     "colour",
     "luminosity",
 ]
+AnimationName = Literal[
+    "none",
+    "fade",
+    "rise",
+    "drop",
+    "slide_left",
+    "slide_right",
+    "slide_up",
+    "slide_down",
+    "pop",
+    "zoom",
+    "wipe_left",
+    "wipe_right",
+    "wipe_up",
+    "wipe_down",
+    "typewriter",
+]
+Weight = Literal["bold", "extra_bold", "black"]
 Property = Literal["x", "y", "scale", "rotation_degrees", "opacity", "corner_radius", "shadow"]
 
 
@@ -137,7 +155,61 @@ class ColourSource(Contract):
     colour: str = Field(pattern=r"^#[0-9a-fA-F]{6}$")
 
 
-Source = Annotated[AssetSource | ColourSource, Field(discriminator="kind")]
+class GradientSource(Contract):
+    """Colours that go over into one another, along `angle_degrees` (0 to the right, 90 down) or from the middle."""
+
+    kind: Literal["gradient"] = "gradient"
+    colours: list[Colour] = Field(min_length=2, max_length=6)
+    shape: Literal["linear", "radial"] = "linear"
+    angle_degrees: float = Field(default=90, ge=-360, le=360)
+
+
+class ShapeSource(Contract):
+    """A drawn shape. `width`, `height` and `stroke` are shares of the canvas' shorter side."""
+
+    kind: Literal["shape"] = "shape"
+    shape: Literal["rectangle", "ellipse", "triangle", "star", "arrow", "ring"] = "rectangle"
+    width: float = Field(default=0.4, gt=0, le=4)
+    height: float = Field(default=0.4, gt=0, le=4)
+    colour: Colour = "#FFFFFF"
+    stroke: float = Field(default=0, ge=0, le=0.2)
+    stroke_colour: Colour = "#000000"
+
+
+class TextSource(Contract):
+    """Words as a picture: lines are broken at `width`, a share of the canvas' own, and `size` is one em of its shorter
+    side. `ground` is the colour of a field behind them."""
+
+    kind: Literal["text"] = "text"
+    text: str = Field(min_length=1, max_length=500)
+    colour: Colour = "#FFFFFF"
+    size: float = Field(default=0.08, ge=0.01, le=1)
+    width: float = Field(default=0.84, gt=0, le=1)
+    weight: Weight = "extra_bold"
+    align: Literal["left", "centre", "right"] = "centre"
+    outline: float = Field(default=0, ge=0, le=0.3)
+    outline_colour: Colour = "#0A0C12"
+    ground: Colour | None = None
+    language: str = ""
+
+
+class LogoSource(Contract):
+    """A picture in a corner of what no platform covers; `x` and `y` of its clip move it from there, 0.5 not at all.
+
+    `width` and `height` are the most that it takes, in shares of the canvas' shorter side.
+    """
+
+    kind: Literal["logo"] = "logo"
+    asset_id: str
+    sha256: str
+    corner: Literal["top_left", "top_right", "bottom_left", "bottom_right"] = "top_left"
+    width: float = Field(default=0.2, gt=0, le=1)
+    height: float = Field(default=0.12, gt=0, le=1)
+
+
+Source = Annotated[
+    AssetSource | ColourSource | GradientSource | ShapeSource | TextSource | LogoSource, Field(discriminator="kind")
+]
 
 
 class Keyframe(Contract):
@@ -168,6 +240,14 @@ class Motion(Contract):
     strength: float = Field(default=1.0, ge=0, le=2)
     angle_degrees: float = Field(default=45, ge=-360, le=360)
     easing: Easing = "ease_in_out"
+
+
+class Animation(Contract):
+    """How a clip comes, or goes the same way backwards; at most half of its time. Without `easing` it has its own."""
+
+    kind: AnimationName = "fade"
+    duration_ms: Annotated[int, Field(gt=0, le=10_000)] = 400
+    easing: Easing | None = None
 
 
 class Transition(Contract):
@@ -238,7 +318,8 @@ class Framing(Contract):
 
 
 class VideoClip(Contract):
-    """A picture, film or colour. The first video track fills the canvas; clips of further ones lie over it.
+    """A picture, film, colour, gradient, shape, text or logo. The first video track fills the canvas; clips of further
+    ones lie over it.
 
     `x` and `y` are the clip's middle in shares of the canvas, `scale` 1 its own size, `rotation_degrees` clockwise.
     `corner_radius` 1 rounds the shorter side wholly. Each of them, `opacity` and `shadow` may have `keyframes` instead,
@@ -267,26 +348,57 @@ class VideoClip(Contract):
     shadow: Unit = 0.0
     fade_in_ms: Milliseconds = 0
     fade_out_ms: Milliseconds = 0
+    enter: Animation | None = None
+    leave: Animation | None = None
     blend: Blend = "normal"
     effects: list[Effect] = Field(default_factory=list, max_length=8)
     keyframes: dict[Property, Keyframes] = Field(default_factory=dict)
     gain_db: Annotated[float, Field(ge=-60, le=20)] | None = None
 
 
-class OverlayClip(Contract):
-    """Text over the picture; `box` is x, y, width, height as shares of the canvas.
+OverlayStyle = Literal[
+    "title",
+    "end_card",
+    "lower_third",
+    "kicker",
+    "headline",
+    "heading",
+    "quote",
+    "counter",
+    "progress",
+    "watermark",
+]
+OverlayProperty = Literal["x", "y", "scale", "rotation_degrees", "opacity"]
 
-    `detail` is the smaller second text, such as the call to action on an end card.
+
+class OverlayClip(Contract):
+    """Text over the picture; `box` is x, y, width, height as shares of the canvas. Without it the style has its place,
+    where no platform covers it.
+
+    `detail` is the smaller second text, such as the call to action on an end card. `colour` is that of the text,
+    `accent` of bars and marks, `ground` of fields; each style has its own. `count` goes from one number to another,
+    which stands in the text as `{n}`. Keyframes of `x` and `y` move the middle of the box.
     """
 
     id: str
     start_ms: Milliseconds
     duration_ms: Annotated[int, Field(gt=0)]
-    text: str = Field(max_length=500)
+    text: str = Field(default="", max_length=500)
     detail: str = Field(default="", max_length=300)
-    style: Literal["title", "end_card", "lower_third", "kicker"] = "title"
-    box: tuple[Unit, Unit, Unit, Unit] = (0.08, 0.12, 0.84, 0.25)
+    style: OverlayStyle = "title"
+    box: tuple[Unit, Unit, Unit, Unit] | None = None
+    colour: Colour | None = None
+    accent: Colour | None = None
+    ground: Colour | None = None
+    count: tuple[float, float] | None = None
+    scale: float = Field(default=1.0, gt=0, le=8)
+    rotation_degrees: float = Field(default=0, ge=-3600, le=3600)
     opacity: Unit = 1.0
+    enter: Animation | None = None
+    leave: Animation | None = None
+    keyframes: dict[OverlayProperty, Annotated[list[Keyframe], Field(min_length=1, max_length=200)]] = Field(
+        default_factory=dict
+    )
 
 
 class CaptionWord(Contract):

@@ -1,5 +1,6 @@
 """Which faults a timeline has: all of them at once, each with its place in the document and what to do about it."""
 
+import math
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
@@ -15,12 +16,15 @@ from fenta.contracts.timeline import (
     CaptionTrack,
     Lut,
     OverlayTrack,
+    TextSource,
     Timeline,
+    VideoClip,
     VideoTrack,
 )
 from fenta.render import bounds
 from fenta.render.compose.curves import in_order
 from fenta.render.errors import Fault, TimelineRefused
+from fenta.render.places import Box, Zone, covered, safe
 
 MissingGlyphs = Callable[[Iterable[str]], str]
 
@@ -214,6 +218,8 @@ def _over_faults(timeline: Timeline) -> Iterator[Fault]:
 
 def _look_faults(timeline: Timeline) -> Iterator[Fault]:
     below = {found.place for track in _tracks(timeline, VideoTrack)[:1] for found in track}
+    for place, clip in _clips(timeline, OverlayTrack):
+        yield from _keyframe_faults(place, clip)
     for place, clip in _clips(timeline, VideoTrack):
         yield from _keyframe_faults(place, clip)
         if clip.gain_db is not None and (not isinstance(clip.source, AssetSource) or clip.source.media != "video"):
@@ -286,3 +292,38 @@ def _texts(timeline: Timeline) -> Iterator[tuple[str, str]]:
     yield from ((f"{place}/text", clip.text) for track in _burned(timeline) for place, clip in track)
     for place, clip in _clips(timeline, OverlayTrack):
         yield from ((f"{place}/text", clip.text), (f"{place}/detail", clip.detail))
+    for place, clip in _clips(timeline, VideoTrack):
+        if isinstance(clip.source, TextSource):
+            yield f"{place}/source/text", clip.source.text
+
+
+# --- what may be, but nobody would want -------------------------------------------------------------------------------
+
+
+def cautions(timeline: Timeline, canvases: Sequence[Canvas]) -> list[Fault]:
+    """Texts that somebody has put where a platform draws over them. They are rendered: the film may go elsewhere."""
+    placed = [(f"{place}/box", clip.id, clip.box) for place, clip in _clips(timeline, OverlayTrack) if clip.box]
+    words = [found for found in _clips(timeline, VideoTrack) if isinstance(found.clip.source, TextSource)]
+    return [
+        _covered(place, clip_id, canvas, zones)
+        for canvas in canvases
+        for place, clip_id, box in [*placed, *((place, clip.id, _about(clip, canvas)) for place, clip in words)]
+        if (zones := list(covered(canvas.aspect, box)))
+    ]
+
+
+def _about(clip: VideoClip, canvas: Canvas) -> Box:
+    """Where words lie, as far as can be said without measuring them: as many lines as they would need at 0.55 em."""
+    em = clip.source.size * min(canvas.width, canvas.height) * clip.scale  # type: ignore[union-attr]
+    length = len(clip.source.text) * 0.55 * em / canvas.width  # type: ignore[union-attr]
+    wide = min(length, clip.source.width * clip.scale)  # type: ignore[union-attr]
+    high = math.ceil(length / wide) * 1.2 * em / canvas.height
+    return clip.x - wide / 2, clip.y - high / 2, wide, high
+
+
+def _covered(place: str, clip_id: str, canvas: Canvas, zones: Sequence[Zone]) -> Fault:
+    names = ", ".join(sorted({f"{zone.platform} ({zone.what})" for zone in zones}))
+    left, top, right, bottom = safe(canvas.aspect)
+    message = f"In {canvas.aspect} clip {clip_id} lies where a platform draws its own: {names}."
+    hint = f"Nothing covers {left} to {right} of the width and {top} to {bottom} of the height."
+    return Fault("covered", message, place, hint)

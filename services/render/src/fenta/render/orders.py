@@ -23,7 +23,8 @@ from fenta.render.models import FINAL, INTERNAL_ORG, Render
 from fenta.render.repository import Renders
 from fenta.render.schemas import RenderOrder
 from fenta.render.service import RenderService
-from fenta.render.timeline import faults, parsed, source_hashes
+from fenta.render.faults import faults, parsed
+from fenta.render.timeline import source_hashes
 
 # The parent of the ids that follow from a caller's own key.
 KEYS = "job_00000000-0000-0000-0000-000000000000"

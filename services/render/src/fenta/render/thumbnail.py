@@ -12,7 +12,7 @@ import ffmpeg
 from fenta.contracts.nodes import ThumbnailBy
 from fenta.contracts.timeline import CaptionTrack, OverlayClip, Timeline
 from fenta.render import programs
-from fenta.render.captions import ass, cards
+from fenta.render.captions import ass, overlays
 from fenta.render.captions.burn import ACCENT
 from fenta.render.compose.composer import Composer
 from fenta.render.compose.frame import Frame
@@ -67,8 +67,11 @@ def _titled(timeline: Timeline) -> Timeline:
     """The film's pictures under a title that has always been there; no captions, no end card."""
     kept = [track for track in timeline.tracks if track.kind in {"video", "overlay"}]
     title = OverlayClip(id="title", start_ms=0, duration_ms=timeline.duration_ms, text=timeline.title, box=BOX)
+    first = next((track for track in kept if track.kind == "overlay"), None)
     overlay = [
-        track.model_copy(update={"clips": [title] if timeline.title else []}) if track.kind == "overlay" else track
+        track.model_copy(update={"clips": [title] if timeline.title and track is first else []})
+        if track.kind == "overlay"
+        else track
         for track in kept
     ]
     captions = [track.model_copy(update={"clips": []}) for track in timeline.tracks if isinstance(track, CaptionTrack)]
@@ -95,7 +98,7 @@ def _text(plan: FramePlan) -> str:
     clips = [clip for track in plan.timeline.tracks if track.kind == "overlay" for clip in track.clips]
     # Long before the frame, so that everything has come in.
     early = [clip.model_copy(update={"duration_ms": clip.duration_ms + 2 * SETTLED}) for clip in clips]
-    styles, events = cards.events(early, plan.canvas, plan.fps, track.accent if track else ACCENT)
+    styles, events = overlays.events(early, plan.canvas, plan.fps, track.accent if track else ACCENT)
     return ass.document(plan.canvas, plan.fps, styles, events, origin=SETTLED * plan.fps // 1000)
 
 

@@ -12,6 +12,7 @@ from fenta.contracts.timeline import (
     Canvas,
     CaptionClip,
     CaptionTrack,
+    LogoSource,
     Lut,
     OverlayClip,
     OverlayTrack,
@@ -196,7 +197,7 @@ def source_hashes(timeline: Timeline) -> set[str]:
     seen = [clip.source for clip in pictures(timeline)]
     looks = [effect.source for clip in pictures(timeline) for effect in clip.effects if isinstance(effect, Lut)]
     heard = [clip.source for track in sounds(timeline) for clip in track.clips]
-    files = {source.sha256 for source in [*seen, *looks, *heard] if isinstance(source, AssetSource)}
+    files = {source.sha256 for source in [*seen, *looks, *heard] if isinstance(source, AssetSource | LogoSource)}
     return files | caption_files(timeline)
 
 
@@ -211,7 +212,7 @@ def sources_between(plan: FramePlan, first: int, last: int) -> set[str]:
     shots = [shot for shot in (*plan.shots, *plan.over) if shot.first < last and shot.last + shot.tail > first]
     seen = [shot.clip.source for shot in shots]
     looks = [effect.source for shot in shots for effect in shot.clip.effects if isinstance(effect, Lut)]
-    return {source.sha256 for source in [*seen, *looks] if isinstance(source, AssetSource)}
+    return {source.sha256 for source in [*seen, *looks] if isinstance(source, AssetSource | LogoSource)}
 
 
 def label(canvas: Canvas) -> str:

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fenta.contracts.timeline import Timeline
-from fenta.render.captions import ass, cards, fonts, lines
+from fenta.render import timeline as plans
+from fenta.render.captions import ass, fonts, lines, overlays
 from fenta.render.captions.ass import Event, Style
 from fenta.render.captions.glyphs import Drawing, drawing, written
 from fenta.render.errors import Fault
-from fenta.render.timeline import FramePlan, burned, captions, overlays
+from fenta.render.timeline import FramePlan, burned, captions
 
 ACCENT = "#FFD23F"
 
@@ -44,7 +45,7 @@ class Burn:
 def burn(plan: FramePlan) -> Burn:
     track = captions(plan.timeline)
     accent = track.accent if track else ACCENT
-    styles, events = cards.events(overlays(plan.timeline), plan.canvas, plan.fps, accent)
+    styles, events = overlays.events(plans.overlays(plan.timeline), plan.canvas, plan.fps, accent)
     if track and burned(plan.timeline):
         more_styles, more_events = lines.events(track, plan.canvas, plan.fps)
         styles, events = [*styles, *more_styles], [*events, *more_events]
@@ -56,7 +57,7 @@ def cautions(timeline: Timeline) -> list[Fault]:
     track = captions(timeline)
     language = track.language if track else ""
     texts = [clip.text for clip in burned(timeline)]
-    texts += [text for clip in overlays(timeline) for text in (clip.text, clip.detail)]
+    texts += [text for clip in plans.overlays(timeline) for text in (clip.text, clip.detail)]
     return [*_cautions([drawing(text) for text in texts], language)]
 
 

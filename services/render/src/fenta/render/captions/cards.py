@@ -1,12 +1,13 @@
-"""Title and end card as ASS events: large type with a short bar, coming in line by line."""
+"""Title and end card: large type with a short bar, coming in line by line."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fenta.contracts.timeline import Canvas, OverlayClip
 from fenta.render.captions import fonts
-from fenta.render.captions.ass import RIGHT_TO_LEFT_MARK, Event, Style, colour, first_frame, marked_up, rounded
+from fenta.render.captions.ass import RIGHT_TO_LEFT_MARK, Style, colour, marked_up, rounded
 from fenta.render.captions.layout import wrap
+from fenta.render.captions.marks import Mark, pixels
 from fenta.render.captions.text import is_right_to_left
 
 INK = "#0A0C12"
@@ -33,15 +34,15 @@ class Card:
 
     @property
     def left(self) -> float:
-        return self.clip.box[0] * self.canvas.width
+        return pixels(self.clip, self.canvas)[0]
 
     @property
     def top(self) -> float:
-        return self.clip.box[1] * self.canvas.height
+        return pixels(self.clip, self.canvas)[1]
 
     @property
     def width(self) -> float:
-        return self.clip.box[2] * self.canvas.width
+        return pixels(self.clip, self.canvas)[2]
 
     @property
     def right_to_left(self) -> bool:
@@ -65,15 +66,22 @@ def _side(canvas: Canvas) -> int:
 def styles(clip: OverlayClip, canvas: Canvas, em: float) -> tuple[Style, Style]:
     """Of the large type and of the small one."""
     outline = 6 * _side(canvas) / 1000
+    spacing = round(-em * 0.012, 2)
     large = Style(
-        f"{clip.id}Large", fonts.DISPLAY, em, outline=outline, outline_colour=INK, spacing=round(-em * 0.012, 2)
+        f"{clip.id}Large",
+        fonts.DISPLAY,
+        em,
+        clip.colour or "#FFFFFF",
+        outline_colour=INK,
+        outline=outline,
+        spacing=spacing,
     )
     return large, Style(f"{clip.id}Small", fonts.TEXT, DETAIL_EM * _side(canvas), colour=INK)
 
 
 def card(clip: OverlayClip, canvas: Canvas, accent: str) -> Card:
     """Choose the largest type in which the text fits its box."""
-    width, height = clip.box[2] * canvas.width, clip.box[3] * canvas.height
+    _, _, width, height = pixels(clip, canvas)
     em = LARGEST * _side(canvas)
     while True:
         lines = wrap(clip.text, face=fonts.DISPLAY, max_width=width / em)
@@ -84,25 +92,12 @@ def card(clip: OverlayClip, canvas: Canvas, accent: str) -> Card:
         em *= 0.94
 
 
-def events(clips: Sequence[OverlayClip], canvas: Canvas, fps: int, accent: str) -> tuple[list[Style], list[Event]]:
-    """Everything that is drawn for the overlays."""
-    cards = [card(clip, canvas, accent) for clip in clips]
-    kinds = [style for one in cards for style in styles(one.clip, canvas, one.em)]
-    return kinds, [event for one in cards for event in _card_events(one, fps)]
-
-
-def _card_events(one: Card, fps: int) -> Iterator[Event]:
-    centred = one.clip.style == "end_card"
-    yield from _bar(one, fps, centred)
-    for index, line in enumerate(one.lines):
-        yield from _line(one, index, line, fps, centred)
-    if one.clip.detail:
-        yield from _pill(one, fps)
-
-
-def _span(one: Card, fps: int, delay_ms: int = 0) -> tuple[int, int]:
-    start = one.clip.start_ms + delay_ms
-    return first_frame(start, fps), first_frame(one.clip.start_ms + one.clip.duration_ms, fps)
+def marks(clip: OverlayClip, canvas: Canvas, accent: str) -> list[Mark]:
+    """Of a title or an end card."""
+    one = card(clip, canvas, clip.accent or accent)
+    centred = clip.style == "end_card"
+    lines = [_line(one, index, line, centred) for index, line in enumerate(one.lines)]
+    return [_bar(one, centred), *lines, *(_pill(one) if clip.detail else ())]
 
 
 def _leaves(one: Card) -> int:
@@ -117,29 +112,31 @@ def _edge(one: Card, centred: bool) -> tuple[int, float]:
     return (9, one.left + one.width) if one.right_to_left else (7, one.left)
 
 
-def _bar(one: Card, fps: int, centred: bool) -> Iterator[Event]:
-    alignment, x = _edge(one, centred)
+def _bar(one: Card, centred: bool) -> Mark:
+    anchor, x = _edge(one, centred)
     height, length = 10 * one.unit, 104 * one.unit
     y = one.cap_line - 48 * one.unit
-    grow = f"\\fscx0\\t(0,320,0.5,\\fscx100)\\fad(80,{_leaves(one)})"
-    shape = rounded(length, height, height / 2)
-    tags = f"{{\\an{alignment}\\pos({x:.1f},{y:.1f}){grow}\\bord0\\shad0\\1c{colour(one.accent)}&\\p1}}"
-    yield Event(*_span(one, fps), f"{one.clip.id}Small", f"{tags}{shape}{{\\p0}}", layer=3)
+    grow = f"\\pos({x:.1f},{y:.1f})\\fscx0\\t(0,320,0.5,\\fscx100)\\fad(80,{_leaves(one)})"
+    look = f"\\bord0\\shad0\\1c{colour(one.accent)}&\\p1"
+    _, small = styles(one.clip, one.canvas, one.em)
+    body = f"{rounded(length, height, height / 2)}{{\\p0}}"
+    return Mark(small, anchor, x, y, body, look=look, layer=3, entrance=grow)
 
 
-def _line(one: Card, index: int, line: str, fps: int, centred: bool) -> Iterator[Event]:
-    alignment, x = _edge(one, centred)
-    delay = STAGGER_MS * (index + 1)
+def _line(one: Card, index: int, line: str, centred: bool) -> Mark:
+    anchor, x = _edge(one, centred)
     y = one.top + index * one.em * LEADING
     rise = f"\\move({x:.1f},{y + 34 * one.unit:.1f},{x:.1f},{y:.1f},0,300)\\fad(220,{_leaves(one)})"
-    mark = RIGHT_TO_LEFT_MARK if one.right_to_left else ""
+    direction = RIGHT_TO_LEFT_MARK if one.right_to_left else ""
     style, _ = styles(one.clip, one.canvas, one.em)
     # The blurred outline is all the shadow there is: a layer of its own would cost as much as all captions.
-    tags = f"{{\\an{alignment}{rise}\\blur{4 * one.unit:.1f}}}"
-    yield Event(*_span(one, fps, delay), style.name, tags + mark + marked_up(line, style), layer=4)
+    return Mark(
+        style, anchor, x, y, direction + marked_up(line, style), look=f"\\blur{4 * one.unit:.1f}", layer=4,
+        entrance=rise, delay_ms=STAGGER_MS * (index + 1), line=line,
+    )  # fmt: skip
 
 
-def _pill(one: Card, fps: int) -> Iterator[Event]:
+def _pill(one: Card) -> Iterator[Mark]:
     """The call to action: dark type on a rounded field of the accent colour."""
     _, style = styles(one.clip, one.canvas, one.em)
     padding = style.em * 0.85
@@ -147,13 +144,15 @@ def _pill(one: Card, fps: int) -> Iterator[Event]:
     widest = max(fonts.width(line, style.face) for line in lines) * style.em
     height = len(lines) * style.em * 1.3 + style.em * 0.9
     x, y = one.canvas.width / 2, one.bottom + 40 * one.unit + height / 2
-    pop = "\\fscx80\\fscy80\\t(0,180,0.5,\\fscx100\\fscy100)\\fad(140,0)"
-    span = _span(one, fps, STAGGER_MS * (len(one.lines) + 2))
+    delay = STAGGER_MS * (len(one.lines) + 2)
     shape = rounded(widest + 2 * padding, height, min(height / 2, style.em * 1.1))
-    field = f"{{\\an5\\pos({x:.1f},{y:.1f}){pop}\\bord0\\shad0\\1c{colour(one.accent)}&\\p1}}{shape}{{\\p0}}"
-    yield Event(*span, style.name, field, layer=5)
-    step = style.em * 1.3
+    look = f"\\bord0\\shad0\\1c{colour(one.accent)}&\\p1"
+    yield Mark(style, 5, x, y, f"{shape}{{\\p0}}", look, 5, entrance=_popping(x, y), delay_ms=delay)
     for index, line in enumerate(lines):
-        row = y + (index - (len(lines) - 1) / 2) * step
-        text = f"{{\\an5\\pos({x:.1f},{row:.1f}){pop}\\bord0\\shad0}}{marked_up(line, style)}"
-        yield Event(*span, style.name, text, layer=6)
+        row = y + (index - (len(lines) - 1) / 2) * style.em * 1.3
+        text = marked_up(line, style)
+        yield Mark(style, 5, x, row, text, "\\bord0\\shad0", 6, entrance=_popping(x, row), delay_ms=delay, line=line)
+
+
+def _popping(x: float, y: float) -> str:
+    return f"\\pos({x:.1f},{y:.1f})\\fscx80\\fscy80\\t(0,180,0.5,\\fscx100\\fscy100)\\fad(140,0)"

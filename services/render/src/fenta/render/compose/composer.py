@@ -90,7 +90,7 @@ class Composer:
         content = self._contents.setdefault(shot.key, Frame(*layer.size))
         layer.draw(number, content, closer=closer)
         now_ms = (number - shot.first) * 1000 / self._plan.fps
-        lay(content, placement(shot.clip, now_ms), shot.clip.blend, frame)
+        lay(content, placement(shot.clip, now_ms).moved_to(layer.home), shot.clip.blend, frame)
 
     def _brightness(self, view: View, number: int) -> float:
         below = self._layer(view.below, number).brightness

@@ -1,4 +1,4 @@
-"""What a shot is made of: a still picture under the camera, a clip that is decoded as it is needed, a colour."""
+"""What a shot is made of: a picture, found or drawn, under the camera; a clip, decoded as it is needed; a colour."""
 
 import signal
 import subprocess
@@ -10,23 +10,39 @@ from typing import IO, Protocol, cast
 import cv2
 import numpy as np
 
-from fenta.contracts.timeline import Canvas, ColourSource, Effect, VideoClip
+from fenta.contracts.timeline import (
+    AssetSource,
+    Canvas,
+    ColourSource,
+    Effect,
+    GradientSource,
+    LogoSource,
+    ShapeSource,
+    TextSource,
+    VideoClip,
+)
 from fenta.render import programs, sniffing
-from fenta.render.compose import camera, effects, footage, pictures
+from fenta.render.captions.burn import install_fonts
+from fenta.render.compose import camera, effects, footage, lettering, painted, pictures
 from fenta.render.compose.colour import yuv_of
 from fenta.render.compose.frame import Frame
+from fenta.render.compose.pictures import Planes
 from fenta.render.limits import DECODING
+from fenta.render.places import corner
 from fenta.render.timeline import FramePlan, Shot
 
 # What the shading assumes about material that it cannot look at before it is drawn.
 USUAL_BRIGHTNESS = 100.0
+MIDDLE = (0.5, 0.5)
 
 
 class Layer(Protocol):
-    """Draws the frames of one shot, in rising order. `size` is its own on the canvas, wherever it will lie."""
+    """Draws the frames of one shot, in rising order. `size` is its own on the canvas, wherever it will lie; `home` is
+    where its middle is when nobody moves it, in shares of the canvas."""
 
     brightness: float
     size: tuple[int, int]
+    home: tuple[float, float]
 
     def draw(self, frame_number: int, frame: Frame, *, closer: float) -> None: ...
 
@@ -38,11 +54,34 @@ def open_layer(plan: FramePlan, shot: Shot, sources: Mapping[str, Path], frame_n
     source, given = shot.clip.source, shot.clip.effects
     if isinstance(source, ColourSource):
         return _with_effects(Colour(source.colour, plan.canvas), shot, given, sources)
-    path = sources[source.sha256]
-    if source.media == "image":
-        still = Still(path, shot, plan)
-        return _with_effects(still, shot, still.bake(given, sources), sources)
-    return _with_effects(Clip(path, shot, plan, frame_number, folder), shot, given, sources)
+    if isinstance(source, AssetSource) and source.media != "image":
+        clip = Clip(sources[source.sha256], shot, plan, frame_number, folder)
+        return _with_effects(clip, shot, given, sources)
+    still = _still(plan, shot, sources, folder)
+    return _with_effects(still, shot, still.bake(given, sources), sources)
+
+
+def _still(plan: FramePlan, shot: Shot, sources: Mapping[str, Path], folder: Path) -> "Still":
+    source, canvas = shot.clip.source, plan.canvas
+    whole = (canvas.width, canvas.height)
+    if isinstance(source, GradientSource):
+        return Still(shot, plan.fps, pictures.drawn(painted.gradient(source, canvas), None, whole), whole)
+    if isinstance(source, LogoSource):
+        side = min(whole)
+        most = (round(source.width * side), round(source.height * side))
+        planes, size = pictures.load_inside(sources[source.sha256], shot.clip.id, most)
+        return Still(shot, plan.fps, planes, size, corner(canvas, size, source.corner))
+    if isinstance(source, ShapeSource):
+        colours, alpha, size = painted.shape(source, canvas)
+        return Still(shot, plan.fps, pictures.drawn(colours, alpha, size), size)
+    if isinstance(source, TextSource):
+        install_fonts(folder)
+        colours, alpha, size = lettering.letter(source, canvas, folder, f"text-{shot.over}-{shot.first}")
+        return Still(shot, plan.fps, pictures.drawn(colours, alpha, size), size)
+    path = sources[cast(AssetSource, source).sha256]
+    if shot.over:
+        return Still(shot, plan.fps, *pictures.load_above(path, shot.clip, canvas))
+    return Still(shot, plan.fps, pictures.load(path, shot.clip, canvas), whole)
 
 
 def _with_effects(layer: Layer, shot: Shot, given: Sequence[Effect], sources: Mapping[str, Path]) -> Layer:
@@ -55,7 +94,7 @@ class Changed:
 
     def __init__(self, layer: Layer, shot: Shot, prepared: Sequence[effects.Apply]) -> None:
         self._layer, self._shot, self._prepared = layer, shot, prepared
-        self.brightness, self.size = layer.brightness, layer.size
+        self.brightness, self.size, self.home = layer.brightness, layer.size, layer.home
 
     def draw(self, frame_number: int, frame: Frame, *, closer: float) -> None:
         self._layer.draw(frame_number, frame, closer=closer)
@@ -69,13 +108,11 @@ class Changed:
 class Still:
     """A picture under a moving camera."""
 
-    def __init__(self, path: Path, shot: Shot, plan: FramePlan) -> None:
-        self._shot, self._fps, self.size = shot, plan.fps, (plan.canvas.width, plan.canvas.height)
-        if shot.over:
-            self._planes, self.size = pictures.load_above(path, shot.clip, plan.canvas)
-        else:
-            self._planes = pictures.load(path, shot.clip, plan.canvas)
-        self.brightness = self._planes.brightness
+    def __init__(
+        self, shot: Shot, fps: int, planes: Planes, size: tuple[int, int], home: tuple[float, float] = MIDDLE
+    ) -> None:
+        self._shot, self._fps, self._planes, self.size, self.home = shot, fps, planes, size, home
+        self.brightness = planes.brightness
         self._held: Frame | None = None
 
     def bake(self, given: Sequence[Effect], sources: Mapping[str, Path]) -> list[Effect]:
@@ -110,6 +147,8 @@ class Still:
 class Colour:
     """A field of one colour."""
 
+    home = MIDDLE
+
     def __init__(self, hexadecimal: str, canvas: Canvas) -> None:
         self._values, self.size = yuv_of(hexadecimal), (canvas.width, canvas.height)
         self.brightness = float(self._values[0])
@@ -126,6 +165,7 @@ class Clip:
     """A film that a child decodes at the canvas' size and rate. Where it ends early, its last frame stays."""
 
     brightness = USUAL_BRIGHTNESS
+    home = MIDDLE
 
     def __init__(self, path: Path, shot: Shot, plan: FramePlan, frame_number: int, folder: Path) -> None:
         self._clip_id, self.size = shot.clip.id, (plan.canvas.width, plan.canvas.height)

@@ -15,6 +15,8 @@ from fenta.render.compose.placement import Placement
 # In shares of the canvas' width: how soft a shadow is and how far below its clip. Shadows are drawn at an eighth.
 SHADOW_SOFTNESS, SHADOW_DROP, SHADOW_DEPTH = 0.028, 0.014, 0.75
 COARSE = 1 / 8
+# Of the length of a picture that is uncovered.
+WIPE_SOFTNESS = 0.06
 
 
 @dataclass
@@ -52,6 +54,8 @@ def lay(content: Frame, place: Placement, mode: str, out: Frame) -> None:
     if place.opacity == 0 or min(content.width, content.height) * place.scale < 1:
         return
     mask = _mask(content, place)
+    if place.shown < 1:
+        mask = _uncovered(mask, place)
     if place.shadow:
         _cast(content, mask, place, out)
     box = _box(content, place, out)
@@ -78,6 +82,17 @@ def _mask(content: Frame, place: Placement) -> Plane:
         return rounded
     alpha = cv2.resize(content.alpha, size, interpolation=cv2.INTER_AREA)
     return as_plane(cv2.multiply(rounded, alpha, scale=1 / 255) if place.corner_radius else alpha)
+
+
+def _uncovered(mask: Plane, place: Placement) -> Plane:
+    """What a wipe has reached, with a soft border."""
+    across = place.way in {"left", "right"}
+    length = mask.shape[1] if across else mask.shape[0]
+    soft = max(2.0, WIPE_SOFTNESS * length)
+    ramp = np.clip((place.shown * (length + soft) - np.arange(length) - 0.5) / soft, 0, 1)
+    line = np.round(255 * (ramp[::-1] if place.way in {"left", "up"} else ramp)).astype(np.uint8)
+    veil = np.broadcast_to(line[None, :] if across else line[:, None], mask.shape)
+    return as_plane(cv2.multiply(mask, np.ascontiguousarray(veil), scale=1 / 255))
 
 
 @lru_cache(maxsize=4)

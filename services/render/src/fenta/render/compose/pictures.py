@@ -77,6 +77,23 @@ def load_above(path: Path, clip: VideoClip, canvas: Canvas) -> tuple[Planes, tup
     return planes, (canvas.width, canvas.height)
 
 
+def drawn(colours: Bgr, alpha: Plane | None, size: tuple[int, int]) -> Planes:
+    """A picture that was drawn for this size on a canvas."""
+    canvas = Canvas.model_construct(aspect="1:1", width=size[0], height=size[1])
+    planes = _planes(colours if alpha is None else _bled(colours, alpha), canvas)
+    if alpha is not None:
+        planes.alpha = _resized(alpha, (planes.y.shape[1], planes.y.shape[0]))
+    return planes
+
+
+def load_inside(path: Path, clip_id: str, most: tuple[int, int]) -> tuple[Planes, tuple[int, int]]:
+    """A picture of its own shape, no larger than `most` pixels, and its size. Raises RenderRefused `source_invalid`."""
+    colours, alpha = _read(path, clip_id)
+    room = Canvas.model_construct(aspect="1:1", width=most[0], height=most[1])
+    own = own_shape(colours.shape[1], colours.shape[0], room)
+    return drawn(colours, alpha, (own.width, own.height)), (own.width, own.height)
+
+
 def framing(clip: VideoClip, canvas: Canvas) -> tuple[str, tuple[float, float]]:
     """Fit and focus on this canvas."""
     other = clip.by_aspect.get(canvas.aspect)

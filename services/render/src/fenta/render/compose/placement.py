@@ -1,8 +1,9 @@
 """Where a clip lies on the canvas at a moment: what it says itself, its keyframes, its fades."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fenta.contracts.timeline import Property, VideoClip
+from fenta.render.compose.animations import Way, change
 from fenta.render.compose.curves import value_at
 
 
@@ -17,6 +18,13 @@ class Placement:
     opacity: float = 1.0
     corner_radius: float = 0.0
     shadow: float = 0.0
+    # How much of it is seen, uncovered to which side.
+    shown: float = 1.0
+    way: Way = "right"
+
+    def moved_to(self, home: tuple[float, float]) -> "Placement":
+        """The same of a clip whose own place is elsewhere than in the middle."""
+        return replace(self, x=self.x + home[0] - 0.5, y=self.y + home[1] - 0.5)
 
     @property
     def fills(self) -> bool:
@@ -31,14 +39,17 @@ def placement(clip: VideoClip, now_ms: float) -> Placement:
         keyframes = clip.keyframes.get(name)
         return value_at(keyframes, now_ms) if keyframes else float(getattr(clip, name))
 
+    moved = change(clip, now_ms)
     return Placement(
-        x=value("x"),
-        y=value("y"),
-        scale=max(0.0, value("scale")),
+        x=value("x") + moved.x,
+        y=value("y") + moved.y,
+        scale=max(0.0, value("scale")) * moved.scale,
         rotation_degrees=value("rotation_degrees"),
-        opacity=_unit(value("opacity")) * _faded(clip, now_ms),
+        opacity=_unit(value("opacity")) * _faded(clip, now_ms) * moved.opacity,
         corner_radius=_unit(value("corner_radius")),
-        shadow=_unit(value("shadow")),
+        shadow=_unit(value("shadow")) * moved.shown,
+        shown=moved.shown,
+        way=moved.way,
     )
 
 
@@ -54,6 +65,9 @@ def _faded(clip: VideoClip, now_ms: float) -> float:
 
 def fills_the_canvas(clip: VideoClip) -> bool:
     """Whether nothing but this clip is seen, at any moment."""
-    plain = Placement() == placement(clip.model_copy(update={"fade_in_ms": 0, "fade_out_ms": 0}), 0)
+    still = {"fade_in_ms": 0, "fade_out_ms": 0, "enter": None, "leave": None}
+    plain = Placement() == placement(clip.model_copy(update=still), 0)
     keyed = any(effect.kind == "chroma_key" for effect in clip.effects)
-    return plain and not (keyed or clip.keyframes or clip.fade_in_ms or clip.fade_out_ms)
+    clear = clip.source.kind in {"shape", "text", "logo"}
+    changes = clip.keyframes or clip.fade_in_ms or clip.fade_out_ms or clip.enter or clip.leave
+    return plain and not (keyed or clear or changes)

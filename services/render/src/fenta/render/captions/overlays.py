@@ -1,0 +1,47 @@
+"""The overlays of a film as ASS: what each is drawn of, and numbers that count."""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from fenta.contracts.timeline import Canvas, OverlayClip
+from fenta.render.captions import cards, marks, plates
+from fenta.render.captions.ass import Event, Style
+from fenta.render.captions.marks import Mark
+from fenta.render.compose.curves import eased
+
+# A number has arrived before its overlay goes, so that it can be read.
+COUNTED = 0.7
+
+
+def events(clips: Sequence[OverlayClip], canvas: Canvas, fps: int, accent: str) -> tuple[list[Style], list[Event]]:
+    """Everything that is drawn for the overlays."""
+    drawn = [part for clip in clips for part in _parts(clip, canvas, fps, accent)]
+    styles = {mark.style.name: mark.style for _, found, _ in drawn for mark in found}
+    shown = [event for clip, found, span in drawn for event in marks.events(clip, found, canvas, fps, span)]
+    return list(styles.values()), shown
+
+
+def _parts(clip: OverlayClip, canvas: Canvas, fps: int, accent: str) -> Iterator[tuple[OverlayClip, list[Mark], range]]:
+    """What it is drawn of, and in which frames; a number that counts is another one every few frames."""
+    frames = marks.frames_of(clip, fps)
+    if clip.count is None:
+        yield clip, _marks(clip, canvas, accent), frames
+        return
+    longest = max((_counted(clip, 0), _counted(clip, 1)), key=len)
+    for text, run in groupby(frames, lambda frame: _counted(clip, (frame - frames[0]) / len(frames) / COUNTED)):
+        span = list(run)
+        now = clip.model_copy(update={"text": text})
+        yield now, _marks(now, canvas, accent, longest), range(span[0], span[-1] + 1)
+
+
+def _marks(clip: OverlayClip, canvas: Canvas, accent: str, longest: str = "") -> list[Mark]:
+    if clip.style in {"title", "end_card"}:
+        return cards.marks(clip, canvas, accent)
+    return plates.marks(clip, canvas, accent, longest)
+
+
+def _counted(clip: OverlayClip, share: float) -> str:
+    start, end = clip.count or (0.0, 0.0)
+    number = start + (end - start) * eased("ease_out_cubic", min(1.0, share))
+    whole = start.is_integer() and end.is_integer()
+    return (clip.text or "{n}").replace("{n}", f"{number:,.0f}" if whole else f"{number:,.1f}")
