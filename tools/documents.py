@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings
 
 from fenta.contracts.events import EVENTS, Event
 from fenta.contracts.nodes import CATALOGUE, NodeType, Port
+from fenta.contracts.templates import Template
 from fenta.contracts.timeline import Timeline
 from fenta.contracts.topics import DAY_MS, SERVICES, TOPICS, Topic, dead_letter_topics
 from fenta.gateway.catalogue.service import described
@@ -35,6 +36,7 @@ def pages() -> dict[Path, str]:
         ROOT / "docs/nodes.md": nodes_page(),
         ROOT / "docs/looks.md": looks.page(),
         ROOT / "docs/timeline.schema.json": _json(Timeline.model_json_schema()),
+        ROOT / "docs/template.schema.json": _json(Template.model_json_schema()),
         ROOT / "docs/openapi.json": _json(openapi()),
         ROOT / ".env.example": environment_example(),
     }

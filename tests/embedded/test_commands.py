@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from fenta.contracts.templates import SHIPPED
 from fenta.embedded.cli import app
 from fenta.embedded.client.access import Access
 from fenta.embedded.client.api import Refused
@@ -20,7 +21,7 @@ from fenta.embedded.commands import stack as stack_commands
 from fenta.embedded.commands.demo import POINTS, TOPIC
 from fenta.embedded.commands.failures import explain
 from fenta.embedded.commands.targets import own_home
-from fenta.embedded.commands.video import brief
+from fenta.embedded.commands.video import TEMPLATES, brief
 from fenta.embedded.home import Home
 from fenta.embedded.processes import NotReady, free_port
 from tests.embedded.fake_api import FILES, JOB_ID, STORY, FakeApi, job, running
@@ -88,6 +89,10 @@ def test_wishes_become_the_body_of_the_request(serve: Serve, folder: Path) -> No
         "16:9",
         "-a",
         "1:1",
+        "--template",
+        "news",
+        "--slot",
+        "accent=#19E3B1",
     ]
     fenta("video", "Nuit", *wishes, "--api", fake.url, "--token", "t")
     assert fake.asked("POST", "/v1/video/generate")[1] == {
@@ -98,6 +103,8 @@ def test_wishes_become_the_body_of_the_request(serve: Serve, folder: Path) -> No
         "voice": {"voice_id": "fr_male"},
         "music": False,
         "captions": False,
+        "template_id": "fenta/news",
+        "slots": {"accent": "#19E3B1"},
         "aspects": ["16:9", "1:1"],
         "output": {"resolution": "720p"},
     }
@@ -160,6 +167,15 @@ def test_the_demo_and_a_video_have_state_of_their_own(folder: Path) -> None:
     assert own_home("demo").path == Home().path / "demo"
     ports = own_home("demo").choose_ports(["gateway"])
     assert ports["gateway"] != 8000
+
+
+def test_a_template_is_named_shortly_and_filled_on_the_command_line() -> None:
+    assert tuple(TEMPLATES.split(", ")) == SHIPPED
+    assert brief("Stars", [])["template_id"] == "fenta/short"
+    body = brief("Stars", [], template="news", slots={"accent": "#19E3B1"})
+    assert (body["template_id"], body["slots"]) == ("fenta/news", {"accent": "#19E3B1"})
+    own = "tmpl_0192aaaa-bbbb-7ccc-8ddd-eeeeffff0000@3"
+    assert brief("Stars", [], template=own)["template_id"] == own
 
 
 def test_the_demos_facts_are_speakable() -> None:

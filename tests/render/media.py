@@ -14,7 +14,9 @@ import numpy as np
 from fenta.contracts.documents import Cue, MediaRef, Music, Script, Segment, Speech, Subtitles, Word
 from fenta.contracts.timeline import Canvas, Timeline
 from fenta.render.audio.samples import decode
-from fenta.render.template import Bindings, Visual, compile_short
+from fenta.render.templates.bindings import Bindings, Visual
+from fenta.render.templates.compiling import compile_timeline
+from fenta.render.templates.shipped import shipped
 
 RATE = 16_000
 SMALL = Canvas(aspect="9:16", width=270, height=480)
@@ -135,4 +137,8 @@ def bindings(shelf: Shelf, texts: Sequence[str] = TEXTS, **changes: Any) -> Bind
 
 
 def timeline(shelf: Shelf, texts: Sequence[str] = TEXTS, **changes: Any) -> Timeline:
-    return compile_short(bindings(shelf, texts, **changes))
+    return compiled(bindings(shelf, texts, **changes))
+
+
+def compiled(given: Bindings, name: str = "short") -> Timeline:
+    return compile_timeline(shipped(name), given)

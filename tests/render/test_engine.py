@@ -15,8 +15,8 @@ from fenta.contracts.timeline import CaptionTrack
 from fenta.render import programs
 from fenta.render.engine import render
 from fenta.render.errors import RenderInterrupted, RenderRefused, TimelineRefused
-from fenta.render.template import Visual, compile_short
-from tests.render.media import SMALL, Shelf, bindings, timeline
+from fenta.render.templates.bindings import Visual
+from tests.render.media import SMALL, Shelf, bindings, compiled, timeline
 
 
 def children() -> list[psutil.Process]:
@@ -95,7 +95,7 @@ async def test_children_die_with_the_process_that_renders(shelf: Shelf, tmp_path
 
 async def refusal(shelf: Shelf, tmp_path: Path, **changes: Any) -> RenderRefused | RenderInterrupted:
     folder = tmp_path / "out"
-    document = compile_short(bindings(shelf, ("One two.", "Three four."), **changes))
+    document = compiled(bindings(shelf, ("One two.", "Three four."), **changes))
     with pytest.raises((RenderRefused, RenderInterrupted)) as caught:
         await render(document, sources=shelf.files, canvases=document.canvases, folder=folder)
     assert children() == []
@@ -232,6 +232,6 @@ async def test_a_canvas_of_the_wrong_shape_is_refused(shelf: Shelf, tmp_path: Pa
 
 def test_the_engine_is_imported_without_the_heavy_parts() -> None:
     heavy = ["cv2", "av", "fontTools", "numpy", "ffmpeg", "imageio_ffmpeg"]
-    code = f"import sys, fenta.render.engine, fenta.render.template; print([m for m in {heavy} if m in sys.modules])"
+    code = f"import sys, fenta.render.engine, fenta.render.templates.compiling; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -12,7 +12,7 @@ import ffmpeg
 import numpy as np
 import pytest
 
-from fenta.contracts.timeline import Aspect, Canvas
+from fenta.contracts.timeline import Aspect, Canvas, Transition
 from fenta.render import audio, encode, programs
 from fenta.render import timeline as plans
 from fenta.render.audio import mastering, mixing
@@ -20,10 +20,9 @@ from fenta.render.captions.burn import burn, install_fonts
 from fenta.render.compose.composer import Composer
 from fenta.render.engine import render
 from fenta.render.inspection import inspect
-from fenta.render.template import compile_short
 from fenta.render.timeline import FramePlan, frame_plan
 from tests.render.conftest import Film
-from tests.render.media import SMALL, Shelf, bindings, heard, timeline
+from tests.render.media import SMALL, Shelf, bindings, compiled, heard, timeline
 
 
 def plan_of(film: Film) -> FramePlan:
@@ -181,7 +180,7 @@ def test_the_thumbnail_is_a_picture_with_the_title(film: Film) -> None:
 async def test_a_clip_that_ends_early_holds_its_last_frame(shelf: Shelf, tmp_path: Path) -> None:
     film = shelf.film(shelf.folder / "clip.mp4", seconds=1.0)
     texts = ("One two three four five.",)
-    document = compile_short(bindings(shelf, texts, visuals={"s1": film}, music=None))
+    document = compiled(bindings(shelf, texts, visuals={"s1": film}, music=None))
     plan = frame_plan(document, SMALL)
     frames = [frame.y.copy() for frame in Composer(plan, shelf.files, tmp_path).frames(0, 60)]
     assert cv2.absdiff(frames[5], frames[20]).mean() > 1
@@ -192,7 +191,9 @@ async def test_a_clip_that_ends_early_holds_its_last_frame(shelf: Shelf, tmp_pat
 
 @pytest.mark.parametrize("kind", ["crossfade", "slide", "wipe", "zoom"])
 def test_a_transition_leads_from_one_picture_to_the_next(shelf: Shelf, tmp_path: Path, kind: Any) -> None:
-    plan = frame_plan(timeline(shelf, ("One two three.", "Four five six."), transition=kind, captions=False), SMALL)
+    change = Transition(kind=kind, duration_ms=400)
+    film = timeline(shelf, ("One two three.", "Four five six."), transition=change, captions=False)
+    plan = frame_plan(film, SMALL)
     second = plan.shots[1]
     frames = {
         number: frame.y.copy()

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
+from fenta.contracts.templates import SHIPPED
 from fenta.contracts.timeline import AnimationName, Blend, Camera, OverlayStyle, Property, TransitionName
 from tools.gallery import scenes, sheets
 
@@ -19,6 +20,7 @@ WORDS = {
     "keyframes": get_args(Property),
     "animations": get_args(AnimationName),
     "overlays": get_args(OverlayStyle),
+    "templates": SHIPPED,
 }
 # A step that is seen at once; of so many pixels at least.
 STEP, SHARE = 8, 0.02

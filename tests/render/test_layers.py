@@ -256,6 +256,14 @@ def test_words_are_a_picture_in_every_script(shelf: Shelf, text: str) -> None:
     assert rows.max() - rows.min() > columns.max() - columns.min()
 
 
+def test_words_and_their_field_have_the_colours_that_were_asked_for(shelf: Shelf) -> None:
+    source = TextSource(text="I", ground="#E8E8E8", colour="#303030", size=0.3)
+    (frame,) = luma(shelf, [clip("g", ColourSource(colour="#000000"))], [clip("t", source)])
+    asked = [yuv_of(colour)[0] for colour in ("#303030", "#E8E8E8")]
+    assert frame.max() == pytest.approx(asked[1], abs=2)
+    assert frame[92:100, 50:58].min() == pytest.approx(asked[0], abs=3)
+
+
 def test_a_clip_is_uncovered_and_slides(shelf: Shelf) -> None:
     ground = [clip("g", ColourSource(colour="#000000"))]
     box = ShapeSource(width=0.8, height=0.8)

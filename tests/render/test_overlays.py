@@ -153,6 +153,12 @@ def test_a_number_counts_to_its_end_and_stays(tmp_path: Path) -> None:
     assert len(ems) == 1
 
 
+def test_a_clip_may_be_called_as_somebody_likes(tmp_path: Path) -> None:
+    plain, strange = (overlay(style="kicker", id=name) for name in ("o", "a,b\nDialogue: {x}"))
+    (first, _), (second, _) = (seen(tmp_path, clip, 30, 60) for clip in (plain, strange))
+    assert np.array_equal(first, second)
+
+
 def test_a_bar_grows_with_its_time(tmp_path: Path) -> None:
     clip = overlay(style="progress", text="", accent="#FF0000", box=(0.1, 0.3, 0.8, 0.05))
     frames = seen(tmp_path, clip, 15, 30, 45)

@@ -15,7 +15,8 @@ def main(wanted: list[str]) -> None:
         studio = scenes.Studio(Path(folder))
         for name in wanted or scenes.FAMILIES:
             print(f"{name} …", flush=True)
-            sheets.write(scenes.FAMILIES[name](studio), FOLDER / f"{name}.jpg")
+            high = scenes.HEIGHTS.get(name, sheets.HIGH)
+            sheets.write(scenes.FAMILIES[name](studio), FOLDER / f"{name}.jpg", high)
 
 
 if __name__ == "__main__":

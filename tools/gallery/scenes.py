@@ -13,6 +13,8 @@ import ffmpeg
 import numpy as np
 from numpy.typing import NDArray
 
+from fenta.contracts.documents import MediaRef, Script, Segment, Speech, Word
+from fenta.contracts.templates import SHIPPED
 from fenta.contracts.timeline import (
     AnimationName,
     AssetSource,
@@ -40,6 +42,9 @@ from fenta.render.compose.colour import exact_bgr
 from fenta.render.compose.composer import Composer
 from fenta.render.compose.frame import Frame
 from fenta.render.places import place_of
+from fenta.render.templates.bindings import Bindings, Visual
+from fenta.render.templates.compiling import compile_timeline
+from fenta.render.templates.shipped import shipped
 from fenta.render.timeline import FramePlan, frame_plan
 
 CANVAS = Canvas(aspect="9:16", width=216, height=384)
@@ -374,6 +379,53 @@ def overlays(studio: Studio) -> Cells:
     }
 
 
+SAMPLE = (
+    ("Why is the night sky dark?", "city"),
+    ("There are more stars than grains of sand.", "dunes"),
+    ("But their light needs time to reach us.", "planets"),
+    ("So we see only as far as the past allows.", "mountains"),
+)
+
+
+def templates(studio: Studio) -> Cells:
+    """Four scenes in each template: while the title stands, in the middle of two others, and at the end."""
+    return {name: _sampled(studio, name) for name in SHIPPED}
+
+
+def _sampled(studio: Studio, name: str) -> list[Picture]:
+    timeline = compile_timeline(shipped(name), _sample(studio))
+    scenes = [clip.start_ms for track in timeline.tracks if track.kind == "audio" for clip in track.clips]
+    moments = [scenes[0] + 1500, scenes[1] + 1400, scenes[2] + 1400, timeline.duration_ms - 800]
+    return studio.film(timeline, [moment * timeline.fps // 1000 for moment in moments])
+
+
+def _sample(studio: Studio) -> Bindings:
+    """What fills a template for its picture."""
+    keys = [f"s{number}" for number in range(1, len(SAMPLE) + 1)]
+    segments = [Segment(id=key, content=text) for key, (text, _) in zip(keys, SAMPLE, strict=True)]
+    speech = {key: _said(text) for key, (text, _) in zip(keys, SAMPLE, strict=True)}
+    visuals = {key: _seen(studio.picture(name)) for key, (_, name) in zip(keys, SAMPLE, strict=True)}
+    lamp = studio.picture("lamp")
+    return Bindings(
+        script=Script(title="Why the night sky is dark", segments=segments, cta="Look up tonight"),
+        visuals=visuals,
+        speech=speech,
+        canvases=(CAPTIONED,),
+        slots={"author": "Heinrich Olbers", "logo": MediaRef(asset_id=lamp.asset_id, sha256=lamp.sha256)},
+    )
+
+
+def _said(text: str) -> Speech:
+    """400 ms for each word."""
+    words = [Word(text=word, start_ms=400 * at, end_ms=400 * at + 400) for at, word in enumerate(text.split())]
+    audio = MediaRef(asset_id="asset_voice", sha256="0" * 64)
+    return Speech(audio=audio, text=text, words=words, language="en", voice="none", duration_ms=words[-1].end_ms)
+
+
+def _seen(source: AssetSource) -> Visual:
+    return Visual(MediaRef(asset_id=source.asset_id, sha256=source.sha256))
+
+
 SENTENCE = "The night sky is dark because light needs time"
 SENTENCES = {
     "en": SENTENCE,
@@ -438,7 +490,10 @@ FAMILIES: Mapping[str, Callable[[Studio], Cells]] = {
     "sources": sources,
     "animations": animations,
     "overlays": overlays,
+    "templates": templates,
     "captions": captions,
     "scripts": scripts,
     "emoji": emoji,
 }
+# Cells in which there is more to see than in others, in pixels.
+HEIGHTS: Mapping[str, int] = {"templates": 240}

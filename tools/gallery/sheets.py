@@ -17,32 +17,32 @@ PAPER, INK = 26, "0xE8E6E0"
 WIDTH = 1180
 
 
-def write(cells: Cells, path: Path) -> None:
-    """Lay the cells out over about the same width, whatever their number."""
-    strips = {name: _strip(pictures) for name, pictures in cells.items()}
+def write(cells: Cells, path: Path, high: int = HIGH) -> None:
+    """Lay the cells out over about the same width, whatever their number; each is so many pixels high."""
+    strips = {name: _strip(pictures, high) for name, pictures in cells.items()}
     wide = max(strip.shape[1] for strip in strips.values())
     rows = -(-len(strips) // max(1, (WIDTH - MARGIN) // (wide + MARGIN)))
     columns = -(-len(strips) // rows)
-    high = HIGH + LINE + MARGIN
-    paper = np.full((MARGIN + rows * high, MARGIN + columns * (wide + MARGIN), 3), PAPER, np.uint8)
+    step = high + LINE + MARGIN
+    paper = np.full((MARGIN + rows * step, MARGIN + columns * (wide + MARGIN), 3), PAPER, np.uint8)
     labels: list[tuple[str, int, int]] = []
     for number, (name, strip) in enumerate(strips.items()):
-        left, top = MARGIN + number % columns * (wide + MARGIN), MARGIN + number // columns * high
-        paper[top : top + HIGH, left : left + strip.shape[1]] = strip
-        labels.append((name, left, top + HIGH + 5))
+        left, top = MARGIN + number % columns * (wide + MARGIN), MARGIN + number // columns * step
+        paper[top : top + high, left : left + strip.shape[1]] = strip
+        labels.append((name, left, top + high + 5))
     _print(paper[: paper.shape[0] // 2 * 2, : paper.shape[1] // 2 * 2], labels, path)
 
 
-def _strip(pictures: Sequence[Picture]) -> Picture:
-    small = [_small(picture) for picture in pictures]
-    gap = np.full((HIGH, GAP, 3), PAPER, np.uint8)
+def _strip(pictures: Sequence[Picture], high: int) -> Picture:
+    small = [_small(picture, high) for picture in pictures]
+    gap = np.full((high, GAP, 3), PAPER, np.uint8)
     parts = [part for picture in small for part in (gap, picture)][1:]
     return np.concatenate(parts, axis=1).astype(np.uint8)
 
 
-def _small(picture: Picture) -> Picture:
+def _small(picture: Picture, high: int) -> Picture:
     """As high as all cells, and as wide as it is then."""
-    size = (round(picture.shape[1] * HIGH / picture.shape[0]), HIGH)
+    size = (round(picture.shape[1] * high / picture.shape[0]), high)
     small: Picture = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA)).astype(np.uint8)
     return small
 

@@ -14,7 +14,7 @@ import numpy as np
 from fenta.contracts.timeline import Camera, Canvas, Motion, Timeline, Transition, VideoTrack
 from fenta.render import encode, programs
 from fenta.render.engine import NO_CACHE, Rendered, render
-from fenta.render.template import Visual
+from fenta.render.templates.bindings import Visual
 from fenta.render.timeline import FramePlan, frame_plan
 from tests.render.media import Shelf, timeline
 

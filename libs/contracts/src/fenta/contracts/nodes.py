@@ -8,7 +8,17 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from fenta.contracts import units
 from fenta.contracts.models import Capability
-from fenta.contracts.timeline import Aspect, CaptionLook, CentreY, Colour, Emoji, Resolution, each_once
+from fenta.contracts.templates import SlotKey, TemplateName
+from fenta.contracts.timeline import (
+    Aspect,
+    CaptionLook,
+    CentreY,
+    Colour,
+    Emoji,
+    Resolution,
+    TransitionWord,
+    each_once,
+)
 from fenta.contracts.units import Bounds, Size
 
 Executor = Literal["workflow", "generation", "render"]
@@ -165,16 +175,19 @@ class SubtitleParams(Params):
 
 
 class TimelineParams(Params):
-    template: Literal["fenta/short@1"] = "fenta/short@1"
+    """What is left out the template says. `slots` are its texts and colours, by key."""
+
+    template: TemplateName = "fenta/short@1"
+    slots: dict[SlotKey, Annotated[str, Field(max_length=500)]] = Field(default={}, max_length=50)
     aspects: Aspects = ["9:16"]
     fps: Literal[24, 25, 30, 60] = 30
-    gap_ms: int = Field(default=250, ge=0, le=5000)
-    min_scene_ms: int = Field(default=1500, ge=200, le=30_000)
-    transition: Literal["cut", "crossfade", "slide", "wipe", "zoom"] = "crossfade"
+    gap_ms: int | None = Field(default=None, ge=0, le=5000)
+    min_scene_ms: int | None = Field(default=None, ge=200, le=30_000)
+    transition: TransitionWord | None = None
     captions: bool = True
-    caption_style: CaptionLook = "karaoke"
-    caption_colour: Colour = "#FFFFFF"
-    caption_accent: Colour = "#FFD23F"
+    caption_style: CaptionLook | None = None
+    caption_colour: Colour | None = None
+    caption_accent: Colour | None = None
     caption_centre_y: CentreY | None = None
     caption_emoji: Emoji = "colour"
     target_seconds: int | None = Field(default=None, ge=1, le=3600)
@@ -344,7 +357,8 @@ CATALOGUE: dict[str, NodeType] = {
             executor="render",
             params=TimelineParams,
             inputs=_ports(
-                "visuals:visual* script:script? voice:speech?* music:music? subtitles:subtitles?* title:text?"
+                "visuals:visual* script:script? voice:speech?* music:music? subtitles:subtitles?* title:text? "
+                "logo:image?"
             ),
             outputs=_ports("timeline:timeline"),
             weight=2,

@@ -71,6 +71,7 @@ TransitionName = Literal[
     "whip_left",
     "whip_right",
 ]
+TransitionWord = Literal[TransitionName, "crossfade", "slide", "wipe", "zoom"]
 Blend = Literal[
     "normal",
     "multiply",
@@ -253,7 +254,7 @@ class Animation(Contract):
 class Transition(Contract):
     """How a clip comes in; it borrows its time from the clip before. Four words have a longer form that says more."""
 
-    kind: Literal[TransitionName, "crossfade", "slide", "wipe", "zoom"] = "crossfade"
+    kind: TransitionWord = "crossfade"
     duration_ms: Milliseconds = 300
 
 
@@ -473,6 +474,7 @@ class CaptionTrack(Contract):
 
     Emoji are drawn in `colour`, or left out of the picture. The clips may be given as a file: `source`, SRT or WebVTT
     in the film's time, is read where there are none.
+    `shade` darkens a bright picture a little where they stand.
     """
 
     kind: Literal["caption"] = "caption"
@@ -484,6 +486,7 @@ class CaptionTrack(Contract):
     accent: Colour = "#FFD23F"
     centre_y: CentreY | None = None
     emoji: Emoji = "colour"
+    shade: bool = True
     burn: bool = True
     source: AssetSource | None = None
     clips: list[CaptionClip] = Field(default_factory=list)

@@ -24,8 +24,7 @@ from fenta.contracts.units import render_seconds
 from fenta.contracts.values import Asset, KeyedValue, Lineage, PortValue, Value, storage_key
 from fenta.render.checks import Checks
 from fenta.render.engine import Rendered
-from fenta.render.materials import assets_in, render_params
-from fenta.render.template import TEMPLATE
+from fenta.render.materials import assets_in, render_params, template_name
 
 UNIT = "render_seconds"
 MEDIA_TYPES = {
@@ -94,7 +93,7 @@ def files_of(rendered: Rendered, request: RenderRequested) -> dict[Output, Path]
 
 
 def timeline_made(request: RenderRequested, stored: Stored, duration_ms: int, times: Times) -> AssetGenerated:
-    asset = _asset(request, Output("timeline"), "timeline", stored, TEMPLATE)
+    asset = _asset(request, Output("timeline"), "timeline", stored, template_name(request))
     value = Value(type="timeline", asset_id=asset.asset_id, sha256=stored.sha256)
     return AssetGenerated(
         **step_of(request),

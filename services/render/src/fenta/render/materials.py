@@ -7,16 +7,18 @@ from fenta.chassis.storage import Storage
 from fenta.contracts.documents import MediaRef, Music, Script, Speech, Subtitles
 from fenta.contracts.events import RenderRequested
 from fenta.contracts.nodes import RenderParams, TimelineParams
-from fenta.contracts.timeline import Aspect, AssetSource, Canvas, Resolution, Timeline
+from fenta.contracts.timeline import Aspect, AssetSource, Canvas, Resolution, Timeline, Transition
 from fenta.contracts.values import KeyedValue, PortValue, Value
 from fenta.render import subtitles
 from fenta.render.errors import RenderRefused
 from fenta.render.faults import parsed
-from fenta.render.template import Bindings, SubtitleFile, Visual
+from fenta.render.templates.bindings import Bindings, SubtitleFile, Visual
 
 Document = TypeVar("Document", Script, Speech, Subtitles, Music)
 
 FILMS = frozenset({"video", "render"})
+FILE_SLOTS = ("logo",)
+TRANSITION_MS = 400
 
 
 class Materials:
@@ -27,7 +29,7 @@ class Materials:
         self._request = request
 
     async def bindings(self) -> Bindings:
-        """What `fenta/short@1` is filled with. Raises RenderRefused, NotFound, pydantic.ValidationError."""
+        """What the template is filled with. Raises RenderRefused, NotFound, pydantic.ValidationError."""
         params = TimelineParams.model_validate(self._request.params)
         script = await self._script()
         own, file = await self._subtitles()
@@ -45,13 +47,14 @@ class Materials:
             fps=params.fps,
             gap_ms=params.gap_ms,
             min_scene_ms=params.min_scene_ms,
-            transition=params.transition,
+            transition=Transition(kind=params.transition, duration_ms=TRANSITION_MS) if params.transition else None,
             captions=params.captions,
             caption_style=params.caption_style,
             colour=params.caption_colour,
             accent=params.caption_accent,
             centre_y=params.caption_centre_y,
             emoji=params.caption_emoji,
+            slots={**params.slots, **self._files()},
         )
 
     async def timeline(self) -> tuple[Timeline, Value]:
@@ -88,6 +91,11 @@ class Materials:
         value = self._one("music")
         return await self.read(Music, value) if value else None
 
+    def _files(self) -> dict[str, MediaRef]:
+        """Of the slots that take files, which have ports of their own."""
+        given = {key: self._one(key) for key in FILE_SLOTS}
+        return {key: MediaRef(asset_id=one.asset_id or "", sha256=one.sha256) for key, one in given.items() if one}
+
     def _text(self, port: str) -> Any:
         value = self._one(port)
         return value.value if value and value.value is not None else ""
@@ -116,6 +124,11 @@ def canvases_of(aspects: Sequence[Aspect], resolution: Resolution) -> tuple[Canv
 
 def render_params(request: RenderRequested) -> RenderParams:
     return RenderParams.model_validate(request.params)
+
+
+def template_name(request: RenderRequested) -> str:
+    """`fenta/short@1`, or one of the organisation's own with its version."""
+    return TimelineParams.model_validate(request.params).template
 
 
 def assets_in(inputs: Mapping[str, PortValue]) -> list[str]:

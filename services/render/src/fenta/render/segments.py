@@ -16,7 +16,7 @@ from fenta.render import programs
 from fenta.render.captions import fonts
 from fenta.render.captions.burn import Burn
 from fenta.render.encode import STANDARD, Encoding
-from fenta.render.timeline import FramePlan, Shot, burned, overlays, sounds
+from fenta.render.timeline import FramePlan, Shot, overlays, shaded, sounds
 
 # Raised whenever equal input is to be drawn in another way than before.
 ENGINE = 2
@@ -38,7 +38,7 @@ def key(text: Burn, span: tuple[int, int], encoding: Encoding = STANDARD) -> str
             "frames": last - first,
             "shots": [_shot(shot, plan, first) for shot in _visible(plan, span)],
             "text": text.document(first, last),
-            "shade": [bool(burned(plan.timeline)), *_cards(plan, span)],
+            "shade": [shaded(plan.timeline), *_cards(plan, span)],
         }
     )
 

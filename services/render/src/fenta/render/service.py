@@ -34,13 +34,14 @@ from fenta.render.errors import (
     TookTooLong,
 )
 from fenta.render.faults import faults
-from fenta.render.materials import Materials, canvases_of, render_params
+from fenta.render.materials import Materials, canvases_of, render_params, template_name
 from fenta.render.models import INTERNAL_ORG, Render, Stop
 from fenta.render.progress import Publish, Reporter
 from fenta.render.repository import ALL_STEPS, Pieces, Renders
 from fenta.render.sharing import SharedHands
 from fenta.render.studios import Host, Studios
-from fenta.render.template import compile_short
+from fenta.render.templates.compiling import compile_timeline
+from fenta.render.templates.shipped import shipped
 from fenta.render.timeline import source_hashes
 
 # A request that its workers have not survived so often is not handed to another one.
@@ -176,7 +177,7 @@ class RenderService:
     async def compiled(self, request: RenderRequested) -> Timeline:
         """The template, filled with the inputs of an `Edit.Timeline`. Raises TimelineRefused with all that is wrong."""
         bindings = await Materials(self._storage, request).bindings()
-        timeline = compile_short(bindings)
+        timeline = compile_timeline(shipped(template_name(request)), bindings)
         # Glyphs are looked up when the film is rendered, by a process that measures text anyway.
         if found := faults(timeline, bindings.canvases, lambda texts: ""):
             raise TimelineRefused(found)

@@ -192,6 +192,12 @@ def burned(timeline: Timeline) -> list[CaptionClip]:
     return list(track.clips) if track and track.burn else []
 
 
+def shaded(timeline: Timeline) -> bool:
+    """Whether the picture is darkened where captions stand."""
+    track = captions(timeline)
+    return bool(burned(timeline)) and bool(track and track.shade)
+
+
 def source_hashes(timeline: Timeline) -> set[str]:
     """The SHA-256 of every file that the render reads."""
     seen = [clip.source for clip in pictures(timeline)]

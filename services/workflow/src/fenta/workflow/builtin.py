@@ -59,7 +59,8 @@ _DOCUMENTS: dict[tuple[str, int], dict[str, Any]] = {
                 "id": "timeline",
                 "type": "Edit.Timeline",
                 "params": {
-                    "template": "fenta/short@1",
+                    "template": {"$ref": "inputs.brief.template_id"},
+                    "slots": {"$ref": "inputs.brief.slots"},
                     "captions": {"$ref": "inputs.brief.captioned"},
                     "caption_style": {"$ref": "inputs.brief.look.style"},
                     "caption_colour": {"$ref": "inputs.brief.look.colour"},

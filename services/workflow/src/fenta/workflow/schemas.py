@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from fenta.chassis.http import Body
 from fenta.contracts.documents import Script, Segment
 from fenta.contracts.nodes import Aspects, AudioFormat, Codec, EncoderWish, Preview, Quality, ThumbnailBy
+from fenta.contracts.templates import SlotKey, TemplateName
 from fenta.contracts.timeline import CaptionLook, Colour, Emoji, Resolution
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
@@ -47,9 +48,11 @@ class MusicChoice(Body):
 
 
 class CaptionChoice(Body):
-    style: CaptionLook = "karaoke"
-    colour: Colour = "#FFFFFF"
-    accent: Colour = "#FFD23F"
+    """What is left out the template says."""
+
+    style: CaptionLook | None = None
+    colour: Colour | None = None
+    accent: Colour | None = None
     emoji: Emoji = "colour"
 
 
@@ -65,6 +68,8 @@ class Brief(Body):
     tone: Short = ""
     audience: Short = ""
     style: Short = ""
+    template_id: TemplateName = "fenta/short@1"
+    slots: dict[SlotKey, Short] = Field(default_factory=dict, max_length=50)
     visuals: Literal["image"] = "image"
     voice: VoiceChoice = Field(default_factory=VoiceChoice)
     music: MusicChoice | Literal[False] = Field(default_factory=MusicChoice)

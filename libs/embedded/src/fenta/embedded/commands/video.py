@@ -2,7 +2,7 @@
 
 # ruff: noqa: PLC0415  commands import what they need when they are called, so that `fenta --help` is quick
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,6 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from .console import console
+
+TEMPLATES = "short, news, story, list, quote, product, explainer, podcast, minimal"
 
 
 class Mood(StrEnum):
@@ -85,6 +87,8 @@ def video(
     language: Annotated[str, typer.Option(help="en, fr, de, it, ar, ary.")] = "en",
     voice: Annotated[str, typer.Option(help="Such as en_female; GET /v1/voices lists them.")] = "auto",
     mood: Annotated[Mood, typer.Option(help="What the music is like.")] = Mood.AMBIENT,
+    template: Annotated[str, typer.Option(help=f"{TEMPLATES}; or your own, tmpl_…@1.")] = "short",
+    slot: Annotated[list[str] | None, typer.Option(help="What the template takes, such as accent=#19E3B1.")] = None,
     music: Annotated[bool, typer.Option("--music/--no-music")] = True,
     captions: Annotated[bool, typer.Option("--captions/--no-captions")] = True,
     aspect: Annotated[list[Aspect] | None, typer.Option("--aspect", "-a", help="May be repeated.")] = None,
@@ -115,8 +119,21 @@ def video(
         previews=preview,
         audio=sound,
         documents=document,
+        template=template,
+        slots=dict(map(_filled, slot or [])),
     )
     make_video(body, out, api=api, token=token)
+
+
+def _filled(words: str) -> tuple[str, str]:
+    key, equals, value = words.partition("=")
+    if not equals:
+        raise typer.BadParameter(f"{words} is not of the form key=value.")
+    return key.strip(), value.strip()
+
+
+def _named(template: str) -> str:
+    return template if template.startswith(("fenta/", "tmpl_")) else f"fenta/{template}"
 
 
 def brief(
@@ -130,6 +147,8 @@ def brief(
     captions: bool = True,
     aspects: Sequence[str] = (Aspect.PORTRAIT,),
     resolution: str = Resolution.FULL,
+    template: str = "short",
+    slots: Mapping[str, str] | None = None,
     **output: Any,
 ) -> dict[str, Any]:
     """The body of `POST /v1/video/generate`; `output` is what else is said of what comes out."""
@@ -140,7 +159,9 @@ def brief(
         "language": language,
         "voice": {"voice_id": voice},
         "music": {"mood": str(mood)} if mood else False,
-        "captions": {"style": "karaoke"} if captions else False,
+        "captions": {} if captions else False,
+        "template_id": _named(template),
+        "slots": dict(slots or {}),
         "aspects": [str(aspect) for aspect in aspects],
         "output": {"resolution": str(resolution), **{name: wish for name, wish in output.items() if wish}},
     }

@@ -18,7 +18,7 @@ PlayResX: {width}
 PlayResY: {height}
 WrapStyle: 2
 ScaledBorderAndShadow: yes
-YCbCr Matrix: TV.709
+YCbCr Matrix: {matrix}
 
 [V4+ Styles]
 Format: Name, Fontname, Fontsize, PrimaryColour, SecondaryColour, OutlineColour, BackColour, Bold, Italic, Underline, \
@@ -88,8 +88,18 @@ def colour(hexadecimal: str, opacity: float = 1.0) -> str:
     return f"&H{round(255 * (1 - opacity)):02X}{blue}{green}{red}".upper()
 
 
-def document(canvas: Canvas, fps: int, styles: Sequence[Style], events: Iterable[Event], *, origin: int = 0) -> str:
+def document(
+    canvas: Canvas,
+    fps: int,
+    styles: Sequence[Style],
+    events: Iterable[Event],
+    *,
+    origin: int = 0,
+    matrix: str = "TV.709",
+) -> str:
     """A whole ASS file whose time 0 is the frame `origin`, which must lie on a whole centisecond.
+
+    `matrix` is that of the picture it is drawn on, `None` for red, green and blue.
 
     Events that began before it keep their negative start, so that their animations stand where they stood.
     """
@@ -98,6 +108,7 @@ def document(canvas: Canvas, fps: int, styles: Sequence[Style], events: Iterable
     return _HEADER.format(
         width=canvas.width,
         height=canvas.height,
+        matrix=matrix,
         styles="\n".join(style.line() for style in styles),
         events="\n".join(lines),
     )

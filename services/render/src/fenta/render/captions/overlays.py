@@ -1,5 +1,7 @@
 """The overlays of a film as ASS: what each is drawn of, and numbers that count."""
 
+import hashlib
+import re
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
@@ -15,10 +17,17 @@ COUNTED = 0.7
 
 def events(clips: Sequence[OverlayClip], canvas: Canvas, fps: int, accent: str) -> tuple[list[Style], list[Event]]:
     """Everything that is drawn for the overlays."""
-    drawn = [part for clip in clips for part in _parts(clip, canvas, fps, accent)]
+    drawn = [part for clip in clips for part in _parts(_named(clip), canvas, fps, accent)]
     styles = {mark.style.name: mark.style for _, found, _ in drawn for mark in found}
     shown = [event for clip, found, span in drawn for event in marks.events(clip, found, canvas, fps, span)]
     return list(styles.values()), shown
+
+
+def _named(clip: OverlayClip) -> OverlayClip:
+    """By a name that can stand in a line of ASS, whatever somebody has called it."""
+    if re.fullmatch(r"[A-Za-z0-9_]+", clip.id):
+        return clip
+    return clip.model_copy(update={"id": "o" + hashlib.sha256(clip.id.encode()).hexdigest()[:16]})
 
 
 def _parts(clip: OverlayClip, canvas: Canvas, fps: int, accent: str) -> Iterator[tuple[OverlayClip, list[Mark], range]]:

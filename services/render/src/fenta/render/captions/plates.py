@@ -95,7 +95,7 @@ def field(
 
 def _soft(plate: Plate, em: float) -> str:
     """An outline that is a shadow at once, thinner around small type."""
-    width = min(SOFT * plate.unit, 0.08 * em)
+    width = min(SOFT * plate.unit, 0.065 * em)
     return f"\\bord{width:.1f}\\blur{width * 0.7:.1f}"
 
 
@@ -168,9 +168,8 @@ def _heading(plate: Plate) -> Iterator[Mark]:
     if plate.clip.detail:
         detail = set_in(plate.clip.detail, fonts.TEXT, (36 * unit, 26 * unit), (width, height), 1.3)
         small = replace(style, name=f"{plate.clip.id}Small", face=fonts.TEXT, em=detail.em, colour=plate.accent)
-        yield from _rows(
-            detail, small, anchor, x, top + found.height + 12 * unit + detail.height / 2, _soft(plate, detail.em)
-        )
+        edge = "\\bord0" if plate.clip.colour else _soft(plate, detail.em)
+        yield from _rows(detail, small, anchor, x, top + found.height + 12 * unit + detail.height / 2, edge)
 
 
 def _quote(plate: Plate) -> Iterator[Mark]:
@@ -186,8 +185,8 @@ def _quote(plate: Plate) -> Iterator[Mark]:
     yield from _rows(found, style, 5, x, middle, _soft(plate, found.em))
     if plate.clip.detail:
         name = plate.style("Name", fonts.CAPTION, 36 * unit, PAPER)
-        y = middle + found.height / 2 + 62 * unit
-        yield field(name, (x - 32 * unit, y - 38 * unit, 64 * unit, 5 * unit), plate.accent, radius=2.5 * unit)
+        y = middle + found.height / 2 + 78 * unit
+        yield field(name, (x - 32 * unit, y - 44 * unit, 64 * unit, 5 * unit), plate.accent, radius=2.5 * unit)
         yield line(
             name, drawable(plate.clip.detail), 5, x, y, look=f"\\1c{colour(plate.accent)}&{_soft(plate, name.em)}"
         )

@@ -40,7 +40,7 @@ def letter(source: TextSource, canvas: Canvas, folder: Path, name: str) -> tuple
         "Text", face, em, colour=source.colour, outline=round(source.outline * em, 2),
         outline_colour=source.outline_colour, language=source.language,
     )  # fmt: skip
-    document = ass.document(size, 25, [style], _events(source, lines, style, size, padding))
+    document = ass.document(size, 25, [style], _events(source, lines, style, size, padding), matrix="None")
     (folder / f"{name}.ass").write_text(document, encoding="utf-8")
     drawn = _drawn(folder, f"{name}.ass", wide, high)
     return drawn[0], drawn[1], (wide // OVERSIZE, high // OVERSIZE)

@@ -10,7 +10,7 @@ from fenta.contracts.timeline import Canvas, OverlayClip
 from fenta.render.compose.effects import dim, shade
 from fenta.render.compose.frame import BLACK, NEUTRAL, Frame, Plane
 from fenta.render.places import place_of
-from fenta.render.timeline import FramePlan, burned, overlays
+from fenta.render.timeline import FramePlan, overlays, shaded
 
 CAPTION_DEPTH, TITLE_DEPTH, END_CARD_DEPTH = 0.4, 0.5, 0.45
 RAMP_MS = 350
@@ -36,7 +36,7 @@ class Shading:
 
     def __init__(self, plan: FramePlan) -> None:
         self._plan = plan
-        self._captions = bool(burned(plan.timeline))
+        self._captions = shaded(plan.timeline)
         self._cards = overlays(plan.timeline)
 
     def apply(self, frame_number: int, frame: Frame, brightness: float) -> None:
@@ -65,7 +65,8 @@ def _presence(card: OverlayClip, now_ms: float) -> float:
     """Rises when a card comes and falls before it goes; an end card stays to the end."""
     end = card.start_ms + card.duration_ms
     rising = (now_ms - card.start_ms) / RAMP_MS + 0.3
-    falling = 1.0 if card.style == "end_card" else (end - now_ms) / RAMP_MS
+    stays = card.style == "end_card" and card.leave is None
+    falling = 1.0 if stays else (end - now_ms) / RAMP_MS
     inside = card.start_ms <= now_ms < end
     return max(0.0, min(1.0, rising, falling)) if inside else 0.0
 

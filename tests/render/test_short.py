@@ -13,8 +13,8 @@ from fenta.contracts.timeline import AudioTrack, CaptionTrack, Timeline
 from fenta.render import timeline as plans
 from fenta.render.errors import RenderRefused
 from fenta.render.faults import faults
-from fenta.render.template import Bindings, Visual, compile_short
-from tests.render.media import Shelf, bindings, script
+from fenta.render.templates.bindings import Bindings, Visual
+from tests.render.media import Shelf, bindings, compiled, script
 
 PICTURE = Visual(MediaRef(asset_id="asset_p", sha256="p" * 64))
 
@@ -41,17 +41,17 @@ def voice(timeline: Timeline) -> AudioTrack:
 
 
 def test_a_scene_lasts_its_speech_and_the_gap_rounded_up_to_the_grid() -> None:
-    timeline = compile_short(given_speech(3000, 4010, 2500))
+    timeline = compiled(given_speech(3000, 4010, 2500))
     assert [clip.duration_ms for clip in plans.pictures(timeline)] == [3300, 4300, 4200]
     assert timeline.duration_ms == 3300 + 4300 + 4200
 
 
 def test_a_scene_without_speech_lasts_the_shortest_time() -> None:
-    assert plans.pictures(compile_short(given_speech(0, 2000)))[0].duration_ms == 1500
+    assert plans.pictures(compiled(given_speech(0, 2000)))[0].duration_ms == 1500
 
 
 def test_voices_lie_inside_their_scenes() -> None:
-    timeline = compile_short(given_speech(3000, 4000))
+    timeline = compiled(given_speech(3000, 4000))
     scenes = {clip.scene: clip for clip in plans.pictures(timeline)}
     for clip in voice(timeline).clips:
         scene = scenes[clip.scene]
@@ -72,11 +72,11 @@ def test_voices_lie_inside_their_scenes() -> None:
 def test_the_film_comes_as_near_to_its_target_as_the_speech_allows(
     durations: tuple[int, ...], low: int, high: int
 ) -> None:
-    assert low <= compile_short(given_speech(*durations, target_ms=30_000)).duration_ms <= high
+    assert low <= compiled(given_speech(*durations, target_ms=30_000)).duration_ms <= high
 
 
 def test_captions_move_with_their_speech(shelf: Shelf) -> None:
-    timeline = compile_short(bindings(shelf))
+    timeline = compiled(bindings(shelf))
     starts = {clip.scene: clip.start_ms for clip in voice(timeline).clips}
     track = plans.captions(timeline)
     assert track is not None
@@ -87,7 +87,7 @@ def test_captions_move_with_their_speech(shelf: Shelf) -> None:
 
 def test_captions_are_made_from_the_words_when_none_are_given() -> None:
     speech = spoken(2000, ("Nobody", 0, 400), ("expects", 400, 900), ("this", 900, 1500))
-    timeline = compile_short(Bindings(script(["…"]), {"s1": PICTURE}, {"s1": speech}))
+    timeline = compiled(Bindings(script(["…"]), {"s1": PICTURE}, {"s1": speech}))
     track = plans.captions(timeline)
     assert track is not None
     assert [clip.text for clip in track.clips] == ["Nobody expects this"]
@@ -95,13 +95,13 @@ def test_captions_are_made_from_the_words_when_none_are_given() -> None:
 
 def test_empty_captions_are_kept_so_that_they_are_refused(shelf: Shelf) -> None:
     empty = {key: Subtitles(cues=[], language="en") for key in ("s1", "s2", "s3")}
-    timeline = compile_short(bindings(shelf, subtitles=empty))
+    timeline = compiled(bindings(shelf, subtitles=empty))
     found = faults(timeline, timeline.canvases, lambda texts: "")
     assert [fault.code for fault in found] == ["captions_empty"]
 
 
 def test_captions_that_are_off_are_still_there_for_the_sidecars(shelf: Shelf) -> None:
-    timeline = compile_short(bindings(shelf, captions=False))
+    timeline = compiled(bindings(shelf, captions=False))
     track = next(track for track in timeline.tracks if isinstance(track, CaptionTrack))
     assert track.clips
     assert plans.burned(timeline) == []
@@ -109,7 +109,7 @@ def test_captions_that_are_off_are_still_there_for_the_sidecars(shelf: Shelf) ->
 
 def test_the_title_opens_and_the_call_to_action_closes(shelf: Shelf) -> None:
     texts = ("One.", "Two.")
-    timeline = compile_short(bindings(shelf, texts, script=script(texts, title="Dark", cta="Follow us"), title=""))
+    timeline = compiled(bindings(shelf, texts, script=script(texts, title="Dark", cta="Follow us"), title=""))
     first, last = plans.overlays(timeline)
     assert (first.text, first.style, first.start_ms) == ("Dark", "title", 0)
     assert (last.text, last.detail, last.style) == ("Dark", "Follow us", "end_card")
@@ -117,7 +117,7 @@ def test_the_title_opens_and_the_call_to_action_closes(shelf: Shelf) -> None:
 
 
 def test_music_runs_under_everything_and_steps_back(shelf: Shelf) -> None:
-    timeline = compile_short(bindings(shelf))
+    timeline = compiled(bindings(shelf))
     music = next(track for track in plans.sounds(timeline) if track.role == "music")
     assert music.duck is not None
     assert music.duck.db <= -12
@@ -128,25 +128,25 @@ def test_several_shots_share_their_scene() -> None:
     other = Visual(MediaRef(asset_id="asset_q", sha256="q" * 64))
     visuals = {"s1.1": PICTURE, "s1.2": other, "s2": PICTURE}
     given_two = given_speech(4000, 2000)
-    clips = plans.pictures(compile_short(replace(given_two, visuals=visuals)))
+    clips = plans.pictures(compiled(replace(given_two, visuals=visuals)))
     assert [(clip.id, clip.scene) for clip in clips] == [("v_s1.1", "s1"), ("v_s1.2", "s1"), ("v_s2", "s2")]
     assert clips[0].duration_ms == pytest.approx(clips[1].duration_ms, abs=100)
 
 
 def test_a_scene_without_a_picture_shows_the_one_before() -> None:
     other = Visual(MediaRef(asset_id="asset_q", sha256="q" * 64))
-    clips = plans.pictures(compile_short(given_speech(2000, 2000, 2000, visuals={"s2": other})))
+    clips = plans.pictures(compiled(given_speech(2000, 2000, 2000, visuals={"s2": other})))
     assert [clip.source.asset_id for clip in clips] == ["asset_q"] * 3  # type: ignore[union-attr]
 
 
 def test_no_picture_at_all_is_refused() -> None:
     with pytest.raises(RenderRefused) as caught:
-        compile_short(given_speech(2000, visuals={}))
+        compiled(given_speech(2000, visuals={}))
     assert caught.value.code == "slot_empty"
 
 
 def test_neighbouring_shots_move_differently() -> None:
-    clips = plans.pictures(compile_short(given_speech(*[3000] * 9)))
+    clips = plans.pictures(compiled(given_speech(*[3000] * 9)))
     assert all(before.motion != after.motion for before, after in pairwise(clips))
 
 
@@ -163,12 +163,12 @@ durations_ms = st.lists(st.integers(0, 12_000), min_size=1, max_size=12).filter(
 def test_any_speech_gives_a_timeline_without_faults(
     durations: list[int], target: int | None, fps: int, gap: int
 ) -> None:
-    timeline = compile_short(given_speech(*durations, target_ms=target, fps=fps, gap_ms=gap))
+    timeline = compiled(given_speech(*durations, target_ms=target, fps=fps, gap_ms=gap))
     assert faults(timeline, timeline.canvases, lambda texts: "") == _only_captions(timeline)
     starts = [clip.start_ms for clip in plans.pictures(timeline)]
     assert all(start % 10 == 0 and start * fps % 1000 == 0 for start in starts)
     assert sum(durations) <= timeline.duration_ms
-    assert timeline == compile_short(given_speech(*durations, target_ms=target, fps=fps, gap_ms=gap))
+    assert timeline == compiled(given_speech(*durations, target_ms=target, fps=fps, gap_ms=gap))
 
 
 def _only_captions(timeline: Timeline) -> list[object]:
@@ -177,4 +177,4 @@ def _only_captions(timeline: Timeline) -> list[object]:
 
 
 def test_nothing_of_this_machine_is_in_a_timeline(shelf: Shelf, tmp_path: Path) -> None:
-    assert str(tmp_path) not in compile_short(bindings(shelf)).model_dump_json()
+    assert str(tmp_path) not in compiled(bindings(shelf)).model_dump_json()
