@@ -118,6 +118,7 @@ class Replica:
             cache_bytes=1 << 30,
             database=self.database,
             storage=self.storage,
+            templates=TemplateLibrary(self.database),
             engine=self.engine,
             folder=self.folder,
             publish_lossy=self.told.append,

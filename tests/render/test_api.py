@@ -10,6 +10,8 @@ from fenta.chassis.http import create_app
 from fenta.chassis.identity import HEADER, Identity, Signer, Verifier, new_signing_keys, public_half
 from fenta.contracts.ids import new_id
 from fenta.render import api
+from fenta.render.templates.library import TemplateLibrary
+from fenta.render.templates.preview import Previews
 from tests.render.service_parts import Parts
 
 KEYS = new_signing_keys()
@@ -31,7 +33,7 @@ class Caller:
 @pytest.fixture
 async def caller(parts: Parts) -> AsyncIterator[Caller]:
     app = create_app("render", verifier=Verifier(public_half(KEYS)))
-    app.include_router(api.router(parts.renders))
+    app.include_router(api.router(parts.renders, TemplateLibrary(parts.database), Previews()))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://render") as client:
         yield Caller(client, parts)
 

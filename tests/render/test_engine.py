@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 import pytest
 
-from fenta.contracts.timeline import CaptionTrack
+from fenta.contracts.timeline import CaptionTrack, OverlayClip, OverlayTrack
 from fenta.render import programs
 from fenta.render.engine import render
 from fenta.render.errors import RenderInterrupted, RenderRefused, TimelineRefused
@@ -156,6 +156,14 @@ async def test_characters_that_are_left_out_are_told_of(shelf: Shelf, tmp_path: 
     assert [warning.code for warning in made.warnings] == ["glyph_left_out"]
 
 
+async def test_a_text_under_a_platform_s_own_is_rendered_and_told_of(shelf: Shelf, tmp_path: Path) -> None:
+    document = timeline(shelf, ("One.",))
+    low = OverlayClip(id="low", start_ms=0, duration_ms=900, text="Here", style="kicker", box=(0.1, 0.85, 0.8, 0.1))
+    document = document.model_copy(update={"tracks": [*document.tracks, OverlayTrack(id="o", clips=[low])]})
+    made = await render(document, sources=shelf.files, canvases=[SMALL], folder=tmp_path / "out", workers=1)
+    assert [warning.code for warning in made.warnings] == ["covered"]
+
+
 async def test_all_faults_of_a_timeline_are_told(shelf: Shelf, tmp_path: Path) -> None:
     document = timeline(shelf, title="ሰ")
     empty = [
@@ -232,6 +240,7 @@ async def test_a_canvas_of_the_wrong_shape_is_refused(shelf: Shelf, tmp_path: Pa
 
 def test_the_engine_is_imported_without_the_heavy_parts() -> None:
     heavy = ["cv2", "av", "fontTools", "numpy", "ffmpeg", "imageio_ffmpeg"]
-    code = f"import sys, fenta.render.engine, fenta.render.templates.compiling; print([m for m in {heavy} if m in sys.modules])"
+    light = "fenta.render.engine, fenta.render.templates.compiling"
+    code = f"import sys, {light}; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -25,7 +25,7 @@ from fenta.contracts.timeline import (
 from fenta.render import programs
 from fenta.render.captions import marks, overlays
 from fenta.render.captions.burn import burn, install_fonts
-from fenta.render.faults import cautions, faults
+from fenta.render.faults import covered_texts, faults
 from fenta.render.places import ZONES, covered
 from fenta.render.timeline import FramePlan, frame_plan
 
@@ -88,7 +88,7 @@ def test_what_nobody_has_placed_lies_where_no_platform_covers_it(aspect: Aspect)
     canvas = Canvas.of(aspect, "540p")
     for style in (*PLATES, "title"):
         assert not list(covered(aspect, marks.box_of(overlay(style=style), canvas))), style
-    assert cautions(film(overlay(style="lower_third"), canvas=canvas), [canvas]) == []
+    assert covered_texts(film(overlay(style="lower_third"), canvas=canvas), [canvas]) == []
 
 
 def test_what_somebody_puts_under_a_platform_is_rendered_with_a_word_of_caution() -> None:
@@ -97,14 +97,14 @@ def test_what_somebody_puts_under_a_platform_is_rendered_with_a_word_of_caution(
     words = VideoClip(id="t", start_ms=0, duration_ms=2000, source=source, x=0.93, y=0.6)
     timeline = film(low, pictures=(words,))
     assert faults(timeline, [TALL], lambda texts: "") == []
-    first, second = cautions(timeline, [TALL])
+    first, second = covered_texts(timeline, [TALL])
     assert (first.code, first.pointer) == ("covered", "/tracks/1/clips/0/box")
     assert all(f"{platform} (text)" in first.message for platform in ("TikTok", "Reels", "Shorts"))
     assert second.pointer == "/tracks/2/clips/0"
     assert "buttons" in second.message
     assert {zone.platform for zone in ZONES["9:16"]} == {"TikTok", "Reels", "Shorts"}
     wide = Canvas.of("16:9", "540p")
-    assert cautions(timeline, [wide]) == []
+    assert covered_texts(timeline, [wide]) == []
 
 
 def test_keyframes_move_turn_and_fade_it(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from fenta.contracts.timeline import (
 )
 from fenta.render import timeline as plans
 from fenta.render.errors import TimelineRefused
-from fenta.render.faults import cautions, faults
+from fenta.render.faults import covered_texts, faults
 from fenta.render.templates.bindings import Bindings
 from fenta.render.templates.compiling import compile_timeline
 from fenta.render.templates.shipped import FOLDER, shipped
@@ -72,7 +72,7 @@ def test_each_that_ships_makes_a_film_without_faults_on_every_canvas(name: str, 
     for given in (bindings(slots=files), one_scene, given_speech(900, 0, 12_000, captions=False)):
         timeline = compiled(replace(given, canvases=canvases), name)
         assert faults(timeline, canvases, lambda texts: "") == []
-        assert cautions(timeline, canvases) == []
+        assert covered_texts(timeline, canvases) == []
 
 
 def test_what_ships_is_what_there_are_documents_of() -> None:

@@ -5,11 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from subprocess import PIPE
 from typing import Any, get_args
 
 import cv2
-import ffmpeg
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,9 +33,8 @@ from fenta.contracts.timeline import (
     VideoTrack,
 )
 from fenta.generation.engines.pictures import paint
-from fenta.render import encode, programs
-from fenta.render.captions.burn import burn, install_fonts
 from fenta.render.captions.marks import box_of
+from fenta.render.compose import still
 from fenta.render.compose.colour import exact_bgr
 from fenta.render.compose.composer import Composer
 from fenta.render.compose.frame import Frame
@@ -45,7 +42,7 @@ from fenta.render.places import place_of
 from fenta.render.templates.bindings import Bindings, Visual
 from fenta.render.templates.compiling import compile_timeline
 from fenta.render.templates.shipped import shipped
-from fenta.render.timeline import FramePlan, frame_plan
+from fenta.render.timeline import frame_plan
 
 CANVAS = Canvas(aspect="9:16", width=216, height=384)
 # Large enough to read, and how much of its height is shown.
@@ -110,10 +107,9 @@ class Studio:
         """The band around the captions of these frames; their times are whole hundredths of a second."""
         length = max(clip.start_ms + clip.duration_ms for clip in track.clips)
         pictures = VideoTrack(id="v", clips=[self.clip("dunes", 0, length)])
-        plan = frame_plan(Timeline(duration_ms=length, canvases=[CAPTIONED], tracks=[pictures, track]), CAPTIONED)
-        install_fonts(self.folder)
+        frames = self.film(Timeline(duration_ms=length, canvases=[CAPTIONED], tracks=[pictures, track]), numbers)
         top = round(CAPTIONED.height * (place_of(CAPTIONED).centre_y - BAND / 2))
-        return [self.written(plan, number)[top : top + round(CAPTIONED.height * BAND)] for number in numbers]
+        return [frame[top : top + round(CAPTIONED.height * BAND)] for frame in frames]
 
     def overlaid(self, clip: OverlayClip, numbers: Sequence[int]) -> list[Picture]:
         """The part around an overlay of these frames of a picture."""
@@ -129,22 +125,7 @@ class Studio:
 
     def film(self, timeline: Timeline, numbers: Sequence[int]) -> list[Picture]:
         """These frames of a whole film with all its text, on its first canvas."""
-        plan = frame_plan(timeline, timeline.canvases[0])
-        install_fonts(self.folder)
-        return [self.written(plan, number) for number in numbers]
-
-    def written(self, plan: FramePlan, number: int) -> Picture:
-        """A frame with its text."""
-        (self.folder / "captions.ass").write_text(burn(plan).document(number), encoding="utf-8")
-        frame = next(iter(Composer(plan, self.sources, self.folder).frames(number, number + 1)))
-        raw = ffmpeg.input("-", extra_options=encode.raw_input_options(plan))
-        shown = encode.written_over(raw, "captions.ass", plan.fps).format(pix_fmts="bgr24")
-        output = ffmpeg.output(shown, filename="-", extra_options={"frames:v": 1, "f": "rawvideo"})
-        command = output.global_args(extra_options={"v": "error", "nostdin": True}).compile()[1:]
-        environment = encode.fonts_environment(self.folder)
-        child = programs.start(command, folder=self.folder, stdin=PIPE, stdout=PIPE, environment=environment)
-        seen, _ = child.communicate(frame.data.tobytes())
-        return np.frombuffer(seen, np.uint8).reshape(plan.canvas.height, plan.canvas.width, 3)
+        return still.frames(timeline, self.sources, self.folder, numbers)
 
 
 def _made(name: str) -> Picture:

@@ -60,6 +60,7 @@ PROBLEMS: dict[str, ProblemType] = {
             job_not_final="The job has not ended",
             job_not_failed="Only a failed or cancelled job can be retried",
         ),
+        *_types(412, version_conflict="Somebody has saved it meanwhile"),
         *_types(413, body_too_large="The body is too large"),
         *_types(415, unsupported_media_type="Unsupported media type"),
         *_types(
@@ -76,6 +77,7 @@ PROBLEMS: dict[str, ProblemType] = {
             language_unsupported="This language is not spoken yet",
             voice_not_found="Unknown voice",
         ),
+        *_types(428, precondition_required="If-Match is missing"),
         *_types(
             429, rate_limited="Too many requests", too_many_jobs="Too many jobs", too_many_attempts="Too many attempts"
         ),

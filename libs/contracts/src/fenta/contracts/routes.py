@@ -13,6 +13,7 @@ PREFIXES: dict[str, str] = {
     "/v1/models": "generation",
     "/v1/voices": "generation",
     "/v1/renders": "render",
+    "/v1/templates": "render",
     "/v1/tokens": "billing",
     "/v1/usage": "billing",
     "/v1/billing": "billing",

@@ -10,12 +10,16 @@ from fenta.chassis.identity import Identity
 from fenta.render.models import Render
 from fenta.render.schemas import RenderList, RendersQuery, RenderView, view_of
 from fenta.render.service import RenderService
+from fenta.render.templates import routes as templates
+from fenta.render.templates.library import TemplateLibrary
+from fenta.render.templates.preview import Previews
 
 Reader = Annotated[Identity, caller("jobs:read")]
 
 
-def router(renders: RenderService) -> APIRouter:
+def router(renders: RenderService, library: TemplateLibrary, previews: Previews) -> APIRouter:
     routes = APIRouter(route_class=StrictRoute)
+    routes.include_router(templates.router(library, previews))
 
     @routes.get("/v1/renders", summary="Renders, newest first")
     async def list_renders(identity: Reader, query: Annotated[RendersQuery, Query()]) -> RenderList:

@@ -300,7 +300,7 @@ def _texts(timeline: Timeline) -> Iterator[tuple[str, str]]:
 # --- what may be, but nobody would want -------------------------------------------------------------------------------
 
 
-def cautions(timeline: Timeline, canvases: Sequence[Canvas]) -> list[Fault]:
+def covered_texts(timeline: Timeline, canvases: Sequence[Canvas]) -> list[Fault]:
     """Texts that somebody has put where a platform draws over them. They are rendered: the film may go elsewhere."""
     placed = [(f"{place}/box", clip.id, clip.box) for place, clip in _clips(timeline, OverlayTrack) if clip.box]
     words = [found for found in _clips(timeline, VideoTrack) if isinstance(found.clip.source, TextSource)]

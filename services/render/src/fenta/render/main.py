@@ -18,6 +18,8 @@ from fenta.render.segment_tasks import SegmentTasks
 from fenta.render.service import RenderService
 from fenta.render.settings import Settings
 from fenta.render.studios import open_studios
+from fenta.render.templates.library import TemplateLibrary
+from fenta.render.templates.preview import Previews
 
 
 async def main() -> None:
@@ -28,8 +30,10 @@ async def main() -> None:
         open_storage(settings, service="render") as storage,
         open_studios(storage, settings.work_folder, workers=settings.render_workers) as studios,
     ):
+        library = TemplateLibrary(service.database)
         renders = RenderService(
             database=service.database,
+            templates=library,
             storage=storage,
             engine=partial(engine.render, workers=settings.render_workers, face_model=settings.render_face_model),
             folder=settings.work_folder,
@@ -44,7 +48,7 @@ async def main() -> None:
         service.consume(handlers.routes(renders))
         larger = {internal.RENDERS: internal.ORDER_LIMIT_BYTES, internal.FILES: settings.render_upload_mib << 20}
         app = create_app("render", verifier=Verifier(settings.identity_public_keys), larger=larger)
-        app.include_router(api.router(renders))
+        app.include_router(api.router(renders, library, Previews()))
         orders = Orders(renders=renders, database=service.database, storage=storage)
         key, folder = settings.fanta_projekt_api_key, settings.work_folder / "passing"
         app.include_router(internal.router(orders, key=key, folder=folder))

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import BigInteger, Text
+from sqlalchemy import BigInteger, ForeignKey, Text
 from sqlalchemy.orm import Mapped, MappedAsDataclass, mapped_column
 
 from fenta.chassis.database import Base
@@ -123,6 +123,33 @@ class Piece(MappedAsDataclass, Base, kw_only=True, eq=False):
     alone: Mapped[bool] = mapped_column(default=False)
     failures: Mapped[int] = mapped_column(default=0)
     problem: Mapped[dict[str, Any] | None] = mapped_column(default=None)
+
+
+class Template(MappedAsDataclass, Base, kw_only=True, eq=False):
+    """An organisation's template; `version` is the number of its newest one."""
+
+    __tablename__ = "template"
+
+    id: Mapped[str] = mapped_column(Text, primary_key=True)
+    org_id: Mapped[str] = mapped_column(Text)
+    version: Mapped[int]
+    created_by: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    deleted_at: Mapped[datetime | None] = mapped_column(default=None)
+
+
+class TemplateVersion(MappedAsDataclass, Base, kw_only=True, eq=False):
+    """One save of a template. It never changes."""
+
+    __tablename__ = "template_version"
+
+    template_id: Mapped[str] = mapped_column(ForeignKey("template.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    org_id: Mapped[str] = mapped_column(Text)
+    document: Mapped[dict[str, Any]]
+    created_by: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime]
 
 
 class Stop(MappedAsDataclass, Base, kw_only=True, eq=False):

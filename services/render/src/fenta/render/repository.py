@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from fenta.chassis.database import Session
 from fenta.chassis.errors import NotFound
-from fenta.render.models import Piece, Render, Segment, Stop
+from fenta.render.models import Piece, Render, Segment, Stop, Template, TemplateVersion
 
 ALL_STEPS = ""
 
@@ -171,6 +171,89 @@ class Pieces:
 
     async def remove(self, step_id: str) -> None:
         await self._session.execute(delete(Piece).where(Piece.step_id == step_id))
+
+
+class Templates:
+    """The templates of the organisation of a transaction."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def find(self, template_id: str) -> Template | None:
+        return await self._session.get(Template, template_id)
+
+    async def get(self, template_id: str) -> Template:
+        return _there(await self._session.scalar(select(Template).where(*_kept(template_id))))
+
+    async def get_for_update(self, template_id: str) -> Template:
+        return _there(await self._session.scalar(select(Template).where(*_kept(template_id)).with_for_update()))
+
+    async def add(self, template: Template) -> Template:
+        self._session.add(template)
+        await self._session.flush()
+        return template
+
+    async def save(
+        self, template: Template, document: dict[str, Any], created_by: str, now: datetime
+    ) -> TemplateVersion:
+        """The version whose number the template has by now."""
+        saved = TemplateVersion(
+            template_id=template.id,
+            number=template.version,
+            org_id=template.org_id,
+            document=document,
+            created_by=created_by,
+            created_at=now,
+        )
+        self._session.add(saved)
+        await self._session.flush()
+        return saved
+
+    async def version(self, template_id: str, number: int) -> TemplateVersion | None:
+        """Of a template that may be deleted."""
+        return await self._session.get(TemplateVersion, (template_id, number))
+
+    async def get_version(self, template_id: str, number: int) -> TemplateVersion:
+        found = await self.version(template_id, number)
+        if found is None:
+            raise NotFound("version")
+        return found
+
+    async def list(
+        self, *, after: tuple[datetime, str] | None, most: int
+    ) -> Sequence[tuple[Template, TemplateVersion]]:
+        """Newest first, each with its newest version."""
+        newest = (TemplateVersion.template_id == Template.id) & (TemplateVersion.number == Template.version)
+        query = select(Template, TemplateVersion).join(TemplateVersion, newest).where(Template.deleted_at.is_(None))
+        if after is not None:
+            when, template_id = after
+            same = (Template.created_at == when) & (Template.id < template_id)
+            query = query.where(or_(Template.created_at < when, same))
+        rows = await self._session.execute(query.order_by(Template.created_at.desc(), Template.id.desc()).limit(most))
+        return [(row[0], row[1]) for row in rows]
+
+    async def versions(self, template_id: str, *, before: int | None, most: int) -> Sequence[TemplateVersion]:
+        """Newest first, below a number."""
+        query = select(TemplateVersion).where(TemplateVersion.template_id == template_id)
+        query = query.where(TemplateVersion.number < before) if before is not None else query
+        return (await self._session.scalars(query.order_by(TemplateVersion.number.desc()).limit(most))).all()
+
+    async def mark_deleted(self, template_id: str, when: datetime | None) -> None:
+        found = await self._session.get(Template, template_id, with_for_update=True)
+        if found is None:
+            raise NotFound("template")
+        if (found.deleted_at is None) != (when is None):
+            found.deleted_at = when
+
+
+def _kept(template_id: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return Template.id == template_id, Template.deleted_at.is_(None)
+
+
+def _there(template: Template | None) -> Template:
+    if template is None:
+        raise NotFound("template")
+    return template
 
 
 def _of(org_id: str, keys: Sequence[str]) -> tuple[ColumnElement[bool], ColumnElement[bool]]:

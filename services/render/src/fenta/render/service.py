@@ -41,7 +41,7 @@ from fenta.render.repository import ALL_STEPS, Pieces, Renders
 from fenta.render.sharing import SharedHands
 from fenta.render.studios import Host, Studios
 from fenta.render.templates.compiling import compile_timeline
-from fenta.render.templates.shipped import shipped
+from fenta.render.templates.library import TemplateLibrary
 from fenta.render.timeline import source_hashes
 
 # A request that its workers have not survived so often is not handed to another one.
@@ -77,6 +77,7 @@ class RenderService:
         *,
         database: Database,
         storage: Storage,
+        templates: TemplateLibrary,
         engine: Engine,
         folder: Path,
         publish_lossy: Publish,
@@ -85,7 +86,7 @@ class RenderService:
         clock: Callable[[], datetime] = _now,
     ) -> None:
         self._database, self._storage, self._engine = database, storage, engine
-        self._endings = Endings(database)
+        self._endings, self._templates = Endings(database), templates
         self._folder, self._publish_lossy, self._clock = folder, publish_lossy, clock
         self._cache_bytes, self._studios = cache_bytes, studios
         self._asides = Asides()
@@ -177,7 +178,8 @@ class RenderService:
     async def compiled(self, request: RenderRequested) -> Timeline:
         """The template, filled with the inputs of an `Edit.Timeline`. Raises TimelineRefused with all that is wrong."""
         bindings = await Materials(self._storage, request).bindings()
-        timeline = compile_timeline(shipped(template_name(request)), bindings)
+        template = await self._templates.find(request.org_id, template_name(request))
+        timeline = compile_timeline(template, bindings)
         # Glyphs are looked up when the film is rendered, by a process that measures text anyway.
         if found := faults(timeline, bindings.canvases, lambda texts: ""):
             raise TimelineRefused(found)

@@ -22,7 +22,7 @@ from fenta.render import audio, encode, encoders, limits, programs, segments
 from fenta.render.captions.burn import Burn, burn, cautions, install_fonts, missing_glyphs
 from fenta.render.documents import Made, documents
 from fenta.render.errors import Fault, RenderInterrupted, RenderRefused, TimelineRefused
-from fenta.render.faults import faults
+from fenta.render.faults import covered_texts, faults
 from fenta.render.inspection import inspect
 from fenta.render.previews import picture_of, previews
 from fenta.render.thumbnail import render_thumbnail, worth
@@ -71,7 +71,8 @@ class Worker:
         if found:
             raise TimelineRefused(found)
         self.furnish()
-        warnings = [asdict(one) for one in cautions(self._timeline)]
+        known = [*cautions(self._timeline), *covered_texts(self._timeline, self._canvases)]
+        warnings = [asdict(one) for one in known]
         cuts = list(self._cuts(self._encoding(encoder)))
         return {"cuts": cuts, "sides": list(self._sides()), "warnings": warnings}
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fenta.contracts.timeline import Timeline
+from fenta.contracts.timeline import TextSource, Timeline
 from fenta.render import timeline as plans
 from fenta.render.captions import ass, fonts, lines, overlays
 from fenta.render.captions.ass import Event, Style
@@ -58,6 +58,7 @@ def cautions(timeline: Timeline) -> list[Fault]:
     language = track.language if track else ""
     texts = [clip.text for clip in burned(timeline)]
     texts += [text for clip in plans.overlays(timeline) for text in (clip.text, clip.detail)]
+    texts += [clip.source.text for clip in plans.pictures(timeline) if isinstance(clip.source, TextSource)]
     return [*_cautions([drawing(text) for text in texts], language)]
 
 

@@ -7,9 +7,9 @@ from fenta.contracts.timeline import Canvas, OverlayClip, OverlayStyle
 from fenta.render.captions import fonts
 from fenta.render.captions.ass import RIGHT_TO_LEFT_MARK, Style, colour, marked_up, rounded
 from fenta.render.captions.fonts import Face
+from fenta.render.captions.glyphs import drawable
 from fenta.render.captions.layout import wrap
 from fenta.render.captions.marks import Mark, pixels
-from fenta.render.captions.glyphs import drawable
 from fenta.render.captions.text import is_right_to_left
 
 INK, PAPER = "#0A0C12", "#FFFFFF"
