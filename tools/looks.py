@@ -20,7 +20,7 @@ from fenta.contracts.timeline import (
     Source,
     TransitionName,
 )
-from fenta.render import limits
+from fenta.render import bounds
 from fenta.render.captions import plates
 from fenta.render.compose import animations, camera, transitions
 from fenta.render.places import ZONES, safe
@@ -124,11 +124,11 @@ def _areas() -> list[tuple[str, str]]:
 
 def _limits() -> list[tuple[str, str]]:
     return [
-        ("milliseconds", str(limits.LONGEST_MS)),
-        ("tracks", str(limits.MOST_TRACKS)),
-        ("clips", str(limits.MOST_CLIPS)),
-        ("pixels of a canvas", str(limits.MOST_PIXELS)),
-        ("MiB that the pictures of one moment take", str(limits.MOST_MEMORY_MIB)),
+        ("milliseconds", str(bounds.LONGEST_MS)),
+        ("tracks", str(bounds.MOST_TRACKS)),
+        ("clips", str(bounds.MOST_CLIPS)),
+        ("pixels of a canvas", str(bounds.MOST_PIXELS)),
+        ("MiB that the pictures of one moment take", str(bounds.MOST_MEMORY_MIB)),
     ]
 
 

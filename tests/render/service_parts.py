@@ -30,6 +30,7 @@ from fenta.render.memory import Memory
 from fenta.render.segment_tasks import SegmentTasks
 from fenta.render.service import Engine, RenderService
 from fenta.render.studios import Studios
+from fenta.render.templates.library import TemplateLibrary
 from fenta.render.timeline import label
 from tests.support.work import working
 

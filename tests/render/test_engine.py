@@ -11,12 +11,14 @@ from typing import Any
 import psutil
 import pytest
 
-from fenta.contracts.timeline import CaptionTrack, OverlayClip, OverlayTrack
+from fenta.contracts.timeline import Canvas, CaptionTrack, OverlayClip, OverlayTrack
 from fenta.render import programs
 from fenta.render.engine import render
 from fenta.render.errors import RenderInterrupted, RenderRefused, TimelineRefused
 from fenta.render.templates.bindings import Visual
 from tests.render.media import SMALL, Shelf, bindings, compiled, timeline
+
+TINY = Canvas(aspect="9:16", width=108, height=192)
 
 
 def children() -> list[psutil.Process]:
@@ -154,6 +156,15 @@ async def test_characters_that_are_left_out_are_told_of(shelf: Shelf, tmp_path: 
     document = timeline(shelf, ("One.",), title="ሰ tonight")
     made = await render(document, sources=shelf.files, canvases=[SMALL], folder=tmp_path / "out", workers=1)
     assert [warning.code for warning in made.warnings] == ["glyph_left_out"]
+
+
+@pytest.mark.parametrize("name", ["product", "quote"])
+async def test_a_film_of_a_template_passes_its_checks(shelf: Shelf, tmp_path: Path, name: str) -> None:
+    """Pictures over a ground that stands still, and captions that are not drawn: neither is a fault."""
+    document = compiled(bindings(shelf, ("One two.",), canvases=(TINY,), music=None), name)
+    made = await render(document, sources=shelf.files, canvases=[TINY], folder=tmp_path / "out", workers=1)
+    assert made.films[0].checks.faults == ()
+    assert made.warnings == ()
 
 
 async def test_a_text_under_a_platform_s_own_is_rendered_and_told_of(shelf: Shelf, tmp_path: Path) -> None:

@@ -256,6 +256,21 @@ def test_words_are_a_picture_in_every_script(shelf: Shelf, text: str) -> None:
     assert rows.max() - rows.min() > columns.max() - columns.min()
 
 
+def test_a_part_of_a_film_shows_drawn_clips_as_the_whole_does(shelf: Shelf) -> None:
+    """Segments are composed apart; what comes and goes must not depend on where one begins."""
+    comes, goes = Animation(kind="pop", duration_ms=500), Animation(kind="wipe_left", duration_ms=500)
+    given: list[Any] = [
+        TextSource(text="Night", size=0.2, ground="#FFFFFF"),
+        ShapeSource(shape="star"),
+        GradientSource(colours=["#102030", "#F0E0D0"]),
+    ]
+    tracks = [[clip(f"c{at}", one, scale=0.5, enter=comes, leave=goes)] for at, one in enumerate(given)]
+    whole = luma(shelf, [clip("g", ColourSource(colour="#404040"))], *tracks, numbers=(0, 30))
+    part = luma(shelf, [clip("g", ColourSource(colour="#404040"))], *tracks, numbers=(9, 20))
+    assert all(np.array_equal(one, other) for one, other in zip(part, whole[9:20], strict=True))
+    assert not np.array_equal(whole[2], whole[20])
+
+
 def test_words_and_their_field_have_the_colours_that_were_asked_for(shelf: Shelf) -> None:
     source = TextSource(text="I", ground="#E8E8E8", colour="#303030", size=0.3)
     (frame,) = luma(shelf, [clip("g", ColourSource(colour="#000000"))], [clip("t", source)])

@@ -47,7 +47,7 @@ def film(*clips: OverlayClip, canvas: Canvas = TALL, pictures: tuple[VideoClip, 
 
 def drawn(plan: FramePlan, folder: Path, numbers: Sequence[int], origin: int = 0) -> list[np.ndarray]:
     """These frames over grey, as a part of the film shows them that begins with `origin`."""
-    environment = install_fonts(folder)
+    environment = install_fonts(folder, plan.faces.values())
     (folder / "t.ass").write_text(burn(plan).document(origin), encoding="utf-8")
     source = f"color=0x6e6e6e:s={plan.canvas.width}x{plan.canvas.height}:r=30:d={(plan.frames + 30 - origin) / 30}"
     chosen = "select='" + "+".join(f"eq(n,{number - origin})" for number in numbers) + "'"
@@ -143,13 +143,17 @@ def test_a_wipe_begins_where_the_script_does(tmp_path: Path) -> None:
 
 def test_a_number_counts_to_its_end_and_stays(tmp_path: Path) -> None:
     clip = overlay(style="counter", text="{n} km", count=(0, 1200))
-    _, events = overlays.events([clip], TALL, 30, "#FFD23F")
+    _, events = overlays.events([clip], frame_plan(film(clip), TALL), "#FFD23F")
     shown = [event for event in events if event.style == "oNumber"]
     assert [event.text for event in shown if "1,200" in event.text]
     assert "1,200" not in shown[0].text
     assert next(event.first for event in shown if "1,200" in event.text) <= 60 * 0.75
     assert max(event.last for event in shown) == 60
-    ems = {style.em for style in overlays.events([clip], TALL, 30, "#FFD23F")[0] if style.name == "oNumber"}
+    ems = {
+        style.em
+        for style in overlays.events([clip], frame_plan(film(clip), TALL), "#FFD23F")[0]
+        if style.name == "oNumber"
+    }
     assert len(ems) == 1
 
 

@@ -9,7 +9,7 @@ import ffmpeg
 import numpy as np
 
 from fenta.render import programs
-from fenta.render.captions.fonts import FOLDER
+from fenta.render.captions.faces import FOLDER
 from tools.gallery.scenes import Cells, Picture
 
 HIGH, GAP, LINE, MARGIN = 160, 4, 22, 12

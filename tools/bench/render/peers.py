@@ -11,7 +11,7 @@ from typing import Any
 import ffmpeg
 
 from fenta.contracts.timeline import Timeline
-from fenta.render.captions.fonts import FOLDER
+from fenta.render.captions.faces import FOLDER
 from fenta.render.timeline import burned, picture_tracks, sounds
 from tools.bench.page import result
 from tools.bench.render.meter import cpu, ratios

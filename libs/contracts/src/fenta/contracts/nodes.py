@@ -358,7 +358,7 @@ CATALOGUE: dict[str, NodeType] = {
             params=TimelineParams,
             inputs=_ports(
                 "visuals:visual* script:script? voice:speech?* music:music? subtitles:subtitles?* title:text? "
-                "logo:image?"
+                "logo:image? font:file?"
             ),
             outputs=_ports("timeline:timeline"),
             weight=2,

@@ -147,7 +147,7 @@ class AssetSource(Contract):
     kind: Literal["asset"] = "asset"
     asset_id: str
     sha256: str
-    media: Literal["image", "video", "audio", "lut", "subtitles"]
+    media: Literal["image", "video", "audio", "lut", "font", "subtitles"]
     duration_ms: Milliseconds | None = None
 
 
@@ -191,6 +191,7 @@ class TextSource(Contract):
     outline: float = Field(default=0, ge=0, le=0.3)
     outline_colour: Colour = "#0A0C12"
     ground: Colour | None = None
+    font: AssetSource | None = None
     language: str = ""
 
 
@@ -378,7 +379,8 @@ class OverlayClip(Contract):
 
     `detail` is the smaller second text, such as the call to action on an end card. `colour` is that of the text,
     `accent` of bars and marks, `ground` of fields; each style has its own. `count` goes from one number to another,
-    which stands in the text as `{n}`. Keyframes of `x` and `y` move the middle of the box.
+    which stands in the text as `{n}`. `font` is one's own, as far as it has the characters. Keyframes of `x` and `y`
+    move the middle of the box.
     """
 
     id: str
@@ -392,6 +394,7 @@ class OverlayClip(Contract):
     accent: Colour | None = None
     ground: Colour | None = None
     count: tuple[float, float] | None = None
+    font: AssetSource | None = None
     scale: float = Field(default=1.0, gt=0, le=8)
     rotation_degrees: float = Field(default=0, ge=-3600, le=3600)
     opacity: Unit = 1.0
@@ -474,7 +477,7 @@ class CaptionTrack(Contract):
 
     Emoji are drawn in `colour`, or left out of the picture. The clips may be given as a file: `source`, SRT or WebVTT
     in the film's time, is read where there are none.
-    `shade` darkens a bright picture a little where they stand.
+    `shade` darkens a bright picture a little where they stand. `font` is one's own, as far as it has the characters.
     """
 
     kind: Literal["caption"] = "caption"
@@ -487,6 +490,7 @@ class CaptionTrack(Contract):
     centre_y: CentreY | None = None
     emoji: Emoji = "colour"
     shade: bool = True
+    font: AssetSource | None = None
     burn: bool = True
     source: AssetSource | None = None
     clips: list[CaptionClip] = Field(default_factory=list)

@@ -84,6 +84,7 @@ def faults(timeline: Timeline, canvases: Sequence[Canvas], missing_glyphs: Missi
         *_picture_faults(timeline),
         *_over_faults(timeline),
         *_look_faults(timeline),
+        *_font_faults(timeline),
         *_sound_faults(timeline),
         *_source_faults(timeline),
         *_text_faults(timeline, missing_glyphs),
@@ -242,6 +243,17 @@ def _sound_faults(timeline: Timeline) -> Iterator[Fault]:
         if clip.source.media not in {"audio", "video"}:
             message = f"Clip {clip.id} is to be heard, but its source is {clip.source.media}."
             yield Fault("sound_missing", message, f"{place}/source", "Name a sound, or a film that has one.")
+
+
+def _font_faults(timeline: Timeline) -> Iterator[Fault]:
+    drawn = [(place, clip.font) for place, clip in _clips(timeline, OverlayTrack)]
+    tracks = enumerate(timeline.tracks)
+    drawn += [(f"/tracks/{at}", track.font) for at, track in tracks if isinstance(track, CaptionTrack)]
+    words = [(f"{place}/source", clip.source) for place, clip in _clips(timeline, VideoTrack)]
+    drawn += [(place, source.font) for place, source in words if isinstance(source, TextSource)]
+    for place, font in drawn:
+        if font and font.media != "font":
+            yield Fault("font_invalid", f"The font is of the kind {font.media}.", f"{place}/font/media", "Name a font.")
 
 
 def _keyframe_faults(place: str, clip: Any) -> Iterator[Fault]:

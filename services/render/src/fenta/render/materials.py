@@ -17,7 +17,7 @@ from fenta.render.templates.bindings import Bindings, SubtitleFile, Visual
 Document = TypeVar("Document", Script, Speech, Subtitles, Music)
 
 FILMS = frozenset({"video", "render"})
-FILE_SLOTS = ("logo",)
+FILE_SLOTS = ("logo", "font")
 TRANSITION_MS = 400
 
 

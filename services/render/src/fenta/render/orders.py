@@ -18,12 +18,12 @@ from fenta.contracts.nodes import CATALOGUE
 from fenta.contracts.timeline import Timeline
 from fenta.contracts.values import PortValue, Value
 from fenta.render.errors import Fault, RenderRefused, TimelineRefused
+from fenta.render.faults import faults, parsed
 from fenta.render.materials import canvases_of
 from fenta.render.models import FINAL, INTERNAL_ORG, Render
 from fenta.render.repository import Renders
 from fenta.render.schemas import RenderOrder
 from fenta.render.service import RenderService
-from fenta.render.faults import faults, parsed
 from fenta.render.timeline import source_hashes
 
 # The parent of the ids that follow from a caller's own key.

@@ -13,8 +13,8 @@ from typing import Any
 from fenta.contracts.digest import digest_of
 from fenta.contracts.timeline import AudioTrack, CaptionTrack, OverlayClip
 from fenta.render import programs
-from fenta.render.captions import fonts
 from fenta.render.captions.burn import Burn
+from fenta.render.captions.faces import FOLDER
 from fenta.render.encode import STANDARD, Encoding
 from fenta.render.timeline import FramePlan, Shot, overlays, shaded, sounds
 
@@ -120,5 +120,5 @@ def _programs() -> list[str]:
 
 @cache
 def _fonts() -> str:
-    files = sorted(fonts.FOLDER.glob("*.ttf"))
+    files = sorted(FOLDER.glob("*.ttf"))
     return digest_of([[file.name, hashlib.sha256(file.read_bytes()).hexdigest()] for file in files])

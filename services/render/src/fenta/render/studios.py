@@ -13,7 +13,7 @@ from fenta.render import subtitles
 from fenta.render.crew import Crew, Cut, Spec, cores, open_crew
 from fenta.render.encoders import BY_NAME
 from fenta.render.materials import Materials, canvases_of, render_params
-from fenta.render.timeline import caption_files, frame_plan, source_hashes, sources_between
+from fenta.render.timeline import files_of_words, frame_plan, source_hashes, sources_between
 
 # A crew is kept for the next segment of the same film.
 LINGER_SECONDS = 5.0
@@ -132,7 +132,7 @@ class _Guest:
         await self.close()
         self._folder.mkdir(parents=True)
         timeline, _ = await Materials(self._storage, self._request).timeline()
-        await self._fetch(caption_files(timeline))
+        await self._fetch(files_of_words(timeline))
         params = render_params(self._request)
         sources = {sha256: self._folder / sha256 for sha256 in source_hashes(timeline)}
         timeline, canvases = subtitles.filled(timeline, sources), canvases_of(params.aspects, params.resolution)

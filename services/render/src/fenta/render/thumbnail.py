@@ -18,7 +18,7 @@ from fenta.render.compose.composer import Composer
 from fenta.render.compose.frame import Frame
 from fenta.render.encode import fonts_environment, raw_input_options, written_over
 from fenta.render.faces import Faces
-from fenta.render.timeline import FramePlan
+from fenta.render.timeline import FramePlan, own_fonts
 
 NAME = "thumbnail.jpg"
 BOX = (0.08, 0.1, 0.84, 0.3)
@@ -66,7 +66,10 @@ def render_thumbnail(plan: FramePlan, sources: Mapping[str, Path], folder: Path,
 def _titled(timeline: Timeline) -> Timeline:
     """The film's pictures under a title that has always been there; no captions, no end card."""
     kept = [track for track in timeline.tracks if track.kind in {"video", "overlay"}]
-    title = OverlayClip(id="title", start_ms=0, duration_ms=timeline.duration_ms, text=timeline.title, box=BOX)
+    font = next(iter(own_fonts(timeline)), None)
+    title = OverlayClip(
+        id="title", start_ms=0, duration_ms=timeline.duration_ms, text=timeline.title, box=BOX, font=font
+    )
     first = next((track for track in kept if track.kind == "overlay"), None)
     overlay = [
         track.model_copy(update={"clips": [title] if timeline.title and track is first else []})
@@ -98,7 +101,7 @@ def _text(plan: FramePlan) -> str:
     clips = [clip for track in plan.timeline.tracks if track.kind == "overlay" for clip in track.clips]
     # Long before the frame, so that everything has come in.
     early = [clip.model_copy(update={"duration_ms": clip.duration_ms + 2 * SETTLED}) for clip in clips]
-    styles, events = overlays.events(early, plan.canvas, plan.fps, track.accent if track else ACCENT)
+    styles, events = overlays.events(early, plan, track.accent if track else ACCENT)
     return ass.document(plan.canvas, plan.fps, styles, events, origin=SETTLED * plan.fps // 1000)
 
 

@@ -1,8 +1,8 @@
 """The pure half of a render: what every absolute frame number of a timeline shows."""
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 
@@ -16,10 +16,12 @@ from fenta.contracts.timeline import (
     Lut,
     OverlayClip,
     OverlayTrack,
+    TextSource,
     Timeline,
     VideoClip,
     VideoTrack,
 )
+from fenta.render.captions.faces import Face
 from fenta.render.compose.placement import fills_the_canvas
 
 SEGMENT_SECONDS = 4
@@ -91,6 +93,8 @@ class FramePlan:
     frames: int
     shots: tuple[Shot, ...]
     over: tuple[Shot, ...] = ()
+    # Fonts that people brought, by the SHA-256 of their files.
+    faces: Mapping[str, Face] = field(default_factory=dict)
 
     @property
     def fps(self) -> int:
@@ -116,7 +120,7 @@ class FramePlan:
         return list(pairwise(cuts))
 
 
-def frame_plan(timeline: Timeline, canvas: Canvas) -> FramePlan:
+def frame_plan(timeline: Timeline, canvas: Canvas, faces: Mapping[str, Face] | None = None) -> FramePlan:
     """Place every clip of the picture tracks on whole frames."""
     base, *upper = picture_tracks(timeline)
     clips = sorted(base.clips, key=lambda clip: clip.start_ms)
@@ -127,7 +131,7 @@ def frame_plan(timeline: Timeline, canvas: Canvas) -> FramePlan:
     tails = [*fades[1:], 0]
     shots = tuple(Shot(*parts) for parts in zip(clips, starts, ends, tails, fades, strict=True))
     over = tuple(_over(timeline, clip, number) for number, track in enumerate(upper, start=1) for clip in track.clips)
-    return FramePlan(timeline, canvas, timeline.frame(timeline.duration_ms), shots, over)
+    return FramePlan(timeline, canvas, timeline.frame(timeline.duration_ms), shots, over, faces or {})
 
 
 def _over(timeline: Timeline, clip: VideoClip, number: int) -> Shot:
@@ -204,13 +208,15 @@ def source_hashes(timeline: Timeline) -> set[str]:
     looks = [effect.source for clip in pictures(timeline) for effect in clip.effects if isinstance(effect, Lut)]
     heard = [clip.source for track in sounds(timeline) for clip in track.clips]
     files = {source.sha256 for source in [*seen, *looks, *heard] if isinstance(source, AssetSource | LogoSource)}
-    return files | caption_files(timeline)
+    return files | files_of_words(timeline)
 
 
-def caption_files(timeline: Timeline) -> set[str]:
-    """The file that has the captions, where the timeline itself has none."""
+def files_of_words(timeline: Timeline) -> set[str]:
+    """What is needed to write the words of any part: the file that has the captions, where the timeline itself has
+    none, and fonts that people brought."""
     track = captions(timeline)
-    return {track.source.sha256} if track and track.source and not track.clips else set()
+    said = {track.source.sha256} if track and track.source and not track.clips else set()
+    return said | {font.sha256 for font in own_fonts(timeline)}
 
 
 def sources_between(plan: FramePlan, first: int, last: int) -> set[str]:
@@ -219,6 +225,19 @@ def sources_between(plan: FramePlan, first: int, last: int) -> set[str]:
     seen = [shot.clip.source for shot in shots]
     looks = [effect.source for shot in shots for effect in shot.clip.effects if isinstance(effect, Lut)]
     return {source.sha256 for source in [*seen, *looks] if isinstance(source, AssetSource | LogoSource)}
+
+
+def own_fonts(timeline: Timeline) -> list[AssetSource]:
+    """The fonts that people brought, each once."""
+    track = captions(timeline)
+    asked = [track.font if track else None, *(clip.font for clip in overlays(timeline))]
+    asked += [clip.source.font for clip in pictures(timeline) if isinstance(clip.source, TextSource)]
+    return list({font.sha256: font for font in asked if font}.values())
+
+
+def own_face(plan: FramePlan, font: AssetSource | None) -> Face | None:
+    """The face of a font that people brought, if one is asked for."""
+    return plan.faces[font.sha256] if font else None
 
 
 def label(canvas: Canvas) -> str:

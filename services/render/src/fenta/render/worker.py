@@ -19,6 +19,7 @@ from fenta.chassis.crash import crash_point
 from fenta.contracts.nodes import RenderParams
 from fenta.contracts.timeline import Canvas, Timeline
 from fenta.render import audio, encode, encoders, limits, programs, segments
+from fenta.render.captions import own
 from fenta.render.captions.burn import Burn, burn, cautions, install_fonts, missing_glyphs
 from fenta.render.documents import Made, documents
 from fenta.render.errors import Fault, RenderInterrupted, RenderRefused, TimelineRefused
@@ -26,7 +27,7 @@ from fenta.render.faults import covered_texts, faults
 from fenta.render.inspection import inspect
 from fenta.render.previews import picture_of, previews
 from fenta.render.thumbnail import render_thumbnail, worth
-from fenta.render.timeline import FramePlan, frame_plan, label
+from fenta.render.timeline import FramePlan, frame_plan, label, own_fonts
 
 Answer = dict[str, Any]
 
@@ -45,7 +46,8 @@ class Worker:
 
     @cached_property
     def _plans(self) -> list[FramePlan]:
-        return [frame_plan(self._timeline, canvas) for canvas in self._canvases]
+        faces = own.faces(own_fonts(self._timeline), self._sources, self._folder / "own-fonts")
+        return [frame_plan(self._timeline, canvas, faces) for canvas in self._canvases]
 
     @cached_property
     def _texts(self) -> list[Burn]:
@@ -89,7 +91,7 @@ class Worker:
         """A folder with the fonts for each canvas."""
         for canvas in range(len(self._canvases)):
             self._of(canvas).mkdir(exist_ok=True)
-            install_fonts(self._of(canvas))
+            install_fonts(self._of(canvas), self._plans[canvas].faces.values())
         return {}
 
     def _encoding(self, encoder: str) -> encode.Encoding:

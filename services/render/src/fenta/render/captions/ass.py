@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from fenta.contracts.timeline import Canvas
 from fenta.render.captions import fonts
-from fenta.render.captions.fonts import Face
+from fenta.render.captions.faces import Face
 from fenta.render.captions.stickers import Manner, with_emoji
 from fenta.render.captions.text import escape
 

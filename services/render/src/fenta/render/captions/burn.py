@@ -1,6 +1,7 @@
 """The text of one film on one canvas, ready to be burned in: an ASS file and the fonts for it."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,9 +9,10 @@ from fenta.contracts.timeline import TextSource, Timeline
 from fenta.render import timeline as plans
 from fenta.render.captions import ass, fonts, lines, overlays
 from fenta.render.captions.ass import Event, Style
+from fenta.render.captions.faces import FOLDER, Face
 from fenta.render.captions.glyphs import Drawing, drawing, written
 from fenta.render.errors import Fault
-from fenta.render.timeline import FramePlan, burned, captions
+from fenta.render.timeline import FramePlan, burned, captions, own_face
 
 ACCENT = "#FFD23F"
 
@@ -45,9 +47,9 @@ class Burn:
 def burn(plan: FramePlan) -> Burn:
     track = captions(plan.timeline)
     accent = track.accent if track else ACCENT
-    styles, events = overlays.events(plans.overlays(plan.timeline), plan.canvas, plan.fps, accent)
+    styles, events = overlays.events(plans.overlays(plan.timeline), plan, accent)
     if track and burned(plan.timeline):
-        more_styles, more_events = lines.events(track, plan.canvas, plan.fps)
+        more_styles, more_events = lines.events(track, plan.canvas, plan.fps, own_face(plan, track.font))
         styles, events = [*styles, *more_styles], [*events, *more_events]
     return Burn(plan, tuple(styles), tuple(events))
 
@@ -85,13 +87,15 @@ def missing_glyphs(texts: list[str]) -> str:
     return _characters(drawing(text).lost for text in texts if drawing(text).empty)
 
 
-def install_fonts(folder: Path) -> dict[str, str]:
+def install_fonts(folder: Path, own: Iterable[Face] = ()) -> dict[str, str]:
     """Make the fonts known under `folder`, as `fonts`; returns the environment that ffmpeg needs to find them."""
-    link, cache, file = folder / "fonts", folder / "fontconfig", folder / "fonts.conf"
+    there, cache, file = folder / "fonts", folder / "fontconfig", folder / "fonts.conf"
     cache.mkdir(exist_ok=True)
-    if not link.exists():
-        link.symlink_to(fonts.FOLDER, target_is_directory=True)
+    there.mkdir(exist_ok=True)
+    for path in (*FOLDER.glob("*.ttf"), *(face.path for face in own)):
+        with suppress(FileExistsError):
+            (there / path.name).symlink_to(path)
     known = (fonts.CAPTION, *fonts.OTHER_SCRIPTS)
     families = "".join(f"<family>{face.family}</family>" for face in known)
-    file.write_text(_FONTCONFIG.format(fonts=fonts.FOLDER, cache=cache.resolve(), families=families))
+    file.write_text(_FONTCONFIG.format(fonts=FOLDER, cache=cache.resolve(), families=families))
     return {"FONTCONFIG_FILE": str(file.resolve())}

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fenta.contracts.timeline import Canvas, OverlayClip
 from fenta.render.captions import fonts
 from fenta.render.captions.ass import RIGHT_TO_LEFT_MARK, Style, colour, marked_up, rounded
+from fenta.render.captions.faces import Face
 from fenta.render.captions.layout import wrap
 from fenta.render.captions.marks import Mark, pixels
 from fenta.render.captions.text import is_right_to_left
@@ -26,6 +27,7 @@ class Card:
     accent: str
     lines: tuple[str, ...]
     em: float
+    own: Face | None = None
 
     @property
     def unit(self) -> float:
@@ -63,38 +65,39 @@ def _side(canvas: Canvas) -> int:
     return min(canvas.width, canvas.height)
 
 
-def styles(clip: OverlayClip, canvas: Canvas, em: float) -> tuple[Style, Style]:
+def styles(clip: OverlayClip, canvas: Canvas, em: float, own: Face | None = None) -> tuple[Style, Style]:
     """Of the large type and of the small one."""
     outline = 6 * _side(canvas) / 1000
     spacing = round(-em * 0.012, 2)
     large = Style(
         f"{clip.id}Large",
-        fonts.DISPLAY,
+        own or fonts.DISPLAY,
         em,
         clip.colour or "#FFFFFF",
         outline_colour=INK,
         outline=outline,
         spacing=spacing,
     )
-    return large, Style(f"{clip.id}Small", fonts.TEXT, DETAIL_EM * _side(canvas), colour=INK)
+    return large, Style(f"{clip.id}Small", own or fonts.TEXT, DETAIL_EM * _side(canvas), colour=INK)
 
 
-def card(clip: OverlayClip, canvas: Canvas, accent: str) -> Card:
+def card(clip: OverlayClip, canvas: Canvas, accent: str, own: Face | None = None) -> Card:
     """Choose the largest type in which the text fits its box."""
+    face = own or fonts.DISPLAY
     _, _, width, height = pixels(clip, canvas)
     em = LARGEST * _side(canvas)
     while True:
-        lines = wrap(clip.text, face=fonts.DISPLAY, max_width=width / em)
-        widest = max((fonts.width(line, fonts.DISPLAY) for line in lines), default=0) * em
+        lines = wrap(clip.text, face=face, max_width=width / em)
+        widest = max((fonts.width(line, face) for line in lines), default=0) * em
         fits = widest <= width and (len(lines) * LEADING + 0.3) * em <= height
         if fits or em <= SMALLEST * _side(canvas):
-            return Card(clip, canvas, accent, tuple(lines), em)
+            return Card(clip, canvas, accent, tuple(lines), em, own)
         em *= 0.94
 
 
-def marks(clip: OverlayClip, canvas: Canvas, accent: str) -> list[Mark]:
+def marks(clip: OverlayClip, canvas: Canvas, accent: str, own: Face | None = None) -> list[Mark]:
     """Of a title or an end card."""
-    one = card(clip, canvas, clip.accent or accent)
+    one = card(clip, canvas, clip.accent or accent, own)
     centred = clip.style == "end_card"
     lines = [_line(one, index, line, centred) for index, line in enumerate(one.lines)]
     return [_bar(one, centred), *lines, *(_pill(one) if clip.detail else ())]
@@ -118,7 +121,7 @@ def _bar(one: Card, centred: bool) -> Mark:
     y = one.cap_line - 48 * one.unit
     grow = f"\\pos({x:.1f},{y:.1f})\\fscx0\\t(0,320,0.5,\\fscx100)\\fad(80,{_leaves(one)})"
     look = f"\\bord0\\shad0\\1c{colour(one.accent)}&\\p1"
-    _, small = styles(one.clip, one.canvas, one.em)
+    _, small = styles(one.clip, one.canvas, one.em, one.own)
     body = f"{rounded(length, height, height / 2)}{{\\p0}}"
     return Mark(small, anchor, x, y, body, look=look, layer=3, entrance=grow)
 
@@ -128,7 +131,7 @@ def _line(one: Card, index: int, line: str, centred: bool) -> Mark:
     y = one.top + index * one.em * LEADING
     rise = f"\\move({x:.1f},{y + 34 * one.unit:.1f},{x:.1f},{y:.1f},0,300)\\fad(220,{_leaves(one)})"
     direction = RIGHT_TO_LEFT_MARK if one.right_to_left else ""
-    style, _ = styles(one.clip, one.canvas, one.em)
+    style, _ = styles(one.clip, one.canvas, one.em, one.own)
     # The blurred outline is all the shadow there is: a layer of its own would cost as much as all captions.
     return Mark(
         style, anchor, x, y, direction + marked_up(line, style), look=f"\\blur{4 * one.unit:.1f}", layer=4,
@@ -138,7 +141,7 @@ def _line(one: Card, index: int, line: str, centred: bool) -> Mark:
 
 def _pill(one: Card) -> Iterator[Mark]:
     """The call to action: dark type on a rounded field of the accent colour."""
-    _, style = styles(one.clip, one.canvas, one.em)
+    _, style = styles(one.clip, one.canvas, one.em, one.own)
     padding = style.em * 0.85
     lines = wrap(one.clip.detail, face=style.face, max_width=(one.width - 2 * padding) / style.em)
     widest = max(fonts.width(line, style.face) for line in lines) * style.em

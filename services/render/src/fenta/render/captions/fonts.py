@@ -5,26 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
-from pathlib import Path
 
 from fenta.render.captions import emoji
-
-FOLDER = Path(__file__).parent.parent / "fonts"
+from fenta.render.captions.faces import Face
 
 # Drawn as nothing, so no font has to know them: joiners, direction marks, the guard after a backslash.
 INVISIBLE = frozenset("\u200b\u200c\u200d\u200e\u200f\u2060\n")
-
-
-@dataclass(frozen=True)
-class Face:
-    """A font file; `family` is the name by which libass finds it."""
-
-    family: str
-    file: str
-
-    @property
-    def path(self) -> Path:
-        return FOLDER / self.file
 
 
 TEXT = Face("Noto Sans Bold", "NotoSans-Bold.ttf")
@@ -105,7 +91,9 @@ def runs(text: str, face: Face, language: str = "") -> list[Run]:
 def _faces(preferred: Face, language: str) -> tuple[Face, ...]:
     """Whom to ask for a character, in this order."""
     own = _OF_LANGUAGE.get(language.partition("-")[0].lower())
-    return (preferred, *((own,) if own else ()), *OTHER_SCRIPTS, EMOJI)
+    # What a font that people brought does not have is set in ours.
+    first = (preferred, CAPTION) if preferred.own else (preferred,)
+    return (*first, *((own,) if own else ()), *OTHER_SCRIPTS, EMOJI)
 
 
 def _first_face(text: str, faces: Sequence[Face]) -> Face:

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from fenta.contracts.timeline import CaptionClip, CaptionWord
 from fenta.render.captions import fonts
-from fenta.render.captions.fonts import Face
+from fenta.render.captions.faces import Face
 from fenta.render.captions.glyphs import drawable
 from fenta.render.captions.phrases import phrases
 from fenta.render.captions.text import NEVER_FIRST, NEVER_LAST, clusters, is_unspaced

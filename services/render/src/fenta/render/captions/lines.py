@@ -7,6 +7,7 @@ from itertools import pairwise
 from fenta.contracts.timeline import Canvas, CaptionClip, CaptionTrack
 from fenta.render.captions import fonts
 from fenta.render.captions.ass import RIGHT_TO_LEFT_MARK, Event, Style, first_frame, marked_up, rounded
+from fenta.render.captions.faces import Face
 from fenta.render.captions.glyphs import without_emoji
 from fenta.render.captions.layout import Chunk, Piece, chunks, line_text, one_by_one
 from fenta.render.captions.looks import INK, LOOKS, UNSEEN, Look, Moment
@@ -26,10 +27,12 @@ class CaptionStyle:
 
     canvas: Canvas
     track: CaptionTrack
+    own: Face | None = None
 
     @property
     def look(self) -> Look:
-        return LOOKS[self.track.style]
+        look = LOOKS[self.track.style]
+        return replace(look, face=self.own) if self.own else look
 
     @property
     def place(self) -> Place:
@@ -80,9 +83,9 @@ class CaptionStyle:
         return f"\\an5\\pos({self.canvas.width // 2},{round(middle)})"
 
 
-def events(track: CaptionTrack, canvas: Canvas, fps: int) -> tuple[list[Style], list[Event]]:
+def events(track: CaptionTrack, canvas: Canvas, fps: int, own: Face | None = None) -> tuple[list[Style], list[Event]]:
     """Everything that is burned in for a caption track."""
-    style = CaptionStyle(canvas, track)
+    style = CaptionStyle(canvas, track, own)
     clips = track.clips if track.emoji == "colour" else [_without_emoji(clip) for clip in track.clips]
     cues = [chunk for clip in clips for chunk in chunks(clip, face=style.text.face, max_width=style.max_width)]
     if style.look.single:

@@ -7,7 +7,7 @@ from typing import Literal
 from fenta.contracts.timeline import CaptionLook, CaptionTrack
 from fenta.render.captions import fonts
 from fenta.render.captions.ass import colour
-from fenta.render.captions.fonts import Face
+from fenta.render.captions.faces import Face
 
 Moment = Literal["next", "now", "past"]
 Accent = Literal["none", "colour", "pop", "bounce", "dark"]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from fenta.contracts.timeline import Canvas, OverlayClip, OverlayStyle
 from fenta.render.captions import fonts
 from fenta.render.captions.ass import RIGHT_TO_LEFT_MARK, Style, colour, marked_up, rounded
-from fenta.render.captions.fonts import Face
+from fenta.render.captions.faces import Face
 from fenta.render.captions.glyphs import drawable
 from fenta.render.captions.layout import wrap
 from fenta.render.captions.marks import Mark, pixels
@@ -25,6 +25,10 @@ class Plate:
     accent: str
     # The longest text that will stand there, where it changes: its type fits all of them.
     longest: str = ""
+    own: Face | None = None
+
+    def face(self, usual: Face) -> Face:
+        return self.own or usual
 
     @property
     def unit(self) -> float:
@@ -110,20 +114,24 @@ def _lower_third(plate: Plate) -> Iterator[Mark]:
     """A name and what it stands for, on a dark field with a bar in the accent colour."""
     (left, top, width, height), unit = plate.box, plate.unit
     padding, bar = 30 * unit, 11 * unit
-    name = plate.fitted(fonts.CAPTION, 60, 36, (width - 2 * padding - bar, height * 0.62), 1.2)
+    name = plate.fitted(plate.face(fonts.CAPTION), 60, 36, (width - 2 * padding - bar, height * 0.62), 1.2)
     detail = set_in(
-        plate.clip.detail, fonts.TEXT, (38 * unit, 27 * unit), (width - 2 * padding - bar, height * 0.36), 1.3
+        plate.clip.detail,
+        plate.face(fonts.TEXT),
+        (38 * unit, 27 * unit),
+        (width - 2 * padding - bar, height * 0.36),
+        1.3,
     )
     wide = max(name.widest, detail.widest) + 2 * padding + bar
     high = name.height + detail.height + 1.1 * padding
     y = top + height - high
     x = left + width - wide if plate.right_to_left else left
-    style = plate.style("Name", fonts.CAPTION, name.em, PAPER)
+    style = plate.style("Name", plate.face(fonts.CAPTION), name.em, PAPER)
     yield replace(field(style, (x, y, wide, high), plate.clip.ground or INK), opacity=0.86)
     yield field(style, (x + wide - bar if plate.right_to_left else x, y, bar, high), plate.accent, layer=4)
     anchor, at = (6, x + wide - bar - padding) if plate.right_to_left else (4, x + bar + padding)
     yield from _rows(name, style, anchor, at, y + 0.5 * padding + name.height / 2)
-    small = plate.style("Detail", fonts.TEXT, detail.em, "#D7DAE2")
+    small = plate.style("Detail", plate.face(fonts.TEXT), detail.em, "#D7DAE2")
     yield from _rows(detail, small, anchor, at, y + 0.55 * padding + name.height + detail.height / 2)
 
 
@@ -131,8 +139,8 @@ def _kicker(plate: Plate) -> Iterator[Mark]:
     """A word or two on a field of the accent colour."""
     (left, top, width, height), unit = plate.box, plate.unit
     padding = 20 * unit
-    words = plate.fitted(fonts.CAPTION, 36, 24, (width - 2 * padding, height), 1.3)
-    style = plate.style("Words", fonts.CAPTION, words.em, PAPER if _is_dark(plate.accent) else INK)
+    words = plate.fitted(plate.face(fonts.CAPTION), 36, 24, (width - 2 * padding, height), 1.3)
+    style = plate.style("Words", plate.face(fonts.CAPTION), words.em, PAPER if _is_dark(plate.accent) else INK)
     wide, high = words.widest + 2 * padding, words.height + 0.5 * padding
     x = left + width - wide if plate.right_to_left else left
     yield field(style, (x, top, wide, high), plate.accent, radius=5 * unit)
@@ -143,8 +151,8 @@ def _headline(plate: Plate) -> Iterator[Mark]:
     """Lines on fields of their own that meet, with a bar in the accent colour: what newspapers print on films."""
     (left, top, width, height), unit = plate.box, plate.unit
     padding, bar = 24 * unit, 12 * unit
-    found = plate.fitted(fonts.CAPTION, 78, 44, (width - 2 * padding - bar, height), 1.3)
-    style = plate.style("Line", fonts.CAPTION, found.em, INK)
+    found = plate.fitted(plate.face(fonts.CAPTION), 78, 44, (width - 2 * padding - bar, height), 1.3)
+    style = plate.style("Line", plate.face(fonts.CAPTION), found.em, INK)
     step, ground = found.leading * found.em, plate.clip.ground or PAPER
     side = plate.right_to_left
     yield field(style, (left + width - bar if side else left, top, bar, found.height), plate.accent, layer=4)
@@ -160,14 +168,16 @@ def _headline(plate: Plate) -> Iterator[Mark]:
 def _heading(plate: Plate) -> Iterator[Mark]:
     """Large type without a field; small type below it."""
     (left, top, width, height), unit = plate.box, plate.unit
-    found = plate.fitted(fonts.DISPLAY, 84, 44, (width, height), 1.14)
+    found = plate.fitted(plate.face(fonts.DISPLAY), 84, 44, (width, height), 1.14)
     anchor, x = (6, left + width) if plate.right_to_left else (4, left)
-    style = plate.style("Large", fonts.DISPLAY, found.em, PAPER)
+    style = plate.style("Large", plate.face(fonts.DISPLAY), found.em, PAPER)
     look = _soft(plate, found.em) if not plate.clip.colour else "\\bord0"
     yield from _rows(found, style, anchor, x, top + found.height / 2, look)
     if plate.clip.detail:
-        detail = set_in(plate.clip.detail, fonts.TEXT, (36 * unit, 26 * unit), (width, height), 1.3)
-        small = replace(style, name=f"{plate.clip.id}Small", face=fonts.TEXT, em=detail.em, colour=plate.accent)
+        detail = set_in(plate.clip.detail, plate.face(fonts.TEXT), (36 * unit, 26 * unit), (width, height), 1.3)
+        small = replace(
+            style, name=f"{plate.clip.id}Small", face=plate.face(fonts.TEXT), em=detail.em, colour=plate.accent
+        )
         edge = "\\bord0" if plate.clip.colour else _soft(plate, detail.em)
         yield from _rows(detail, small, anchor, x, top + found.height + 12 * unit + detail.height / 2, edge)
 
@@ -175,16 +185,16 @@ def _heading(plate: Plate) -> Iterator[Mark]:
 def _quote(plate: Plate) -> Iterator[Mark]:
     """Somebody's words in the middle, under a large mark, with their name below."""
     (left, top, width, height), unit = plate.box, plate.unit
-    found = plate.fitted(fonts.TEXT, 84, 34, (width, height * 0.72), 1.28)
+    found = plate.fitted(plate.face(fonts.TEXT), 84, 34, (width, height * 0.72), 1.28)
     middle, x = top + height / 2, left + width / 2
-    style = plate.style("Words", fonts.TEXT, found.em, PAPER)
-    sign = plate.style("Sign", fonts.DISPLAY, 250 * unit, PAPER)
+    style = plate.style("Words", plate.face(fonts.TEXT), found.em, PAPER)
+    sign = plate.style("Sign", plate.face(fonts.DISPLAY), 250 * unit, PAPER)
     first = middle - found.height / 2
     look = f"\\1c{colour(plate.accent)}&\\bord0"
     yield line(sign, "\u201c", 5, x, first - 8 * unit, look=look, layer=5)
     yield from _rows(found, style, 5, x, middle, _soft(plate, found.em))
     if plate.clip.detail:
-        name = plate.style("Name", fonts.CAPTION, 36 * unit, PAPER)
+        name = plate.style("Name", plate.face(fonts.CAPTION), 36 * unit, PAPER)
         y = middle + found.height / 2 + 78 * unit
         yield field(name, (x - 32 * unit, y - 44 * unit, 64 * unit, 5 * unit), plate.accent, radius=2.5 * unit)
         yield line(
@@ -195,19 +205,19 @@ def _quote(plate: Plate) -> Iterator[Mark]:
 def _counter(plate: Plate) -> Iterator[Mark]:
     """A number as large as it can be, and what it counts."""
     (left, top, width, height), unit = plate.box, plate.unit
-    found = plate.fitted(fonts.DISPLAY, 300, 60, (width, height * 0.8), 1.1)
-    style = plate.style("Number", fonts.DISPLAY, found.em, plate.accent)
+    found = plate.fitted(plate.face(fonts.DISPLAY), 300, 60, (width, height * 0.8), 1.1)
+    style = plate.style("Number", plate.face(fonts.DISPLAY), found.em, plate.accent)
     yield from _rows(found, style, 5, left + width / 2, top + found.height / 2, _soft(plate, found.em))
     if plate.clip.detail:
-        detail = set_in(plate.clip.detail, fonts.CAPTION, (52 * unit, 30 * unit), (width, height), 1.25)
-        small = replace(style, name=f"{plate.clip.id}What", face=fonts.CAPTION, em=detail.em, colour=PAPER)
+        detail = set_in(plate.clip.detail, plate.face(fonts.CAPTION), (52 * unit, 30 * unit), (width, height), 1.25)
+        small = replace(style, name=f"{plate.clip.id}What", face=plate.face(fonts.CAPTION), em=detail.em, colour=PAPER)
         middle = top + found.height + detail.height / 2
         yield from _rows(detail, small, 5, left + width / 2, middle, _soft(plate, detail.em))
 
 
 def _progress(plate: Plate) -> Iterator[Mark]:
     """How much of its time is over: a bar that grows."""
-    (left, top, width, height), style = plate.box, plate.style("Bar", fonts.TEXT, 20, PAPER)
+    (left, top, width, height), style = plate.box, plate.style("Bar", plate.face(fonts.TEXT), 20, PAPER)
     radius = min(width, height) / 2
     yield replace(field(style, (left, top, width, height), plate.clip.ground or PAPER, radius=radius), opacity=0.35)
     yield replace(field(style, (left, top, width, height), plate.accent, radius=radius, layer=4), grows=True)
@@ -216,9 +226,9 @@ def _progress(plate: Plate) -> Iterator[Mark]:
 def _watermark(plate: Plate) -> Iterator[Mark]:
     """A name, small and pale, at the nearer side."""
     left, top, width, height = plate.box
-    found = plate.fitted(fonts.TEXT, 32, 22, (width, height), 1.2)
+    found = plate.fitted(plate.face(fonts.TEXT), 32, 22, (width, height), 1.2)
     anchor, x = (6, left + width) if left + width / 2 > plate.canvas.width / 2 else (4, left)
-    style = plate.style("Name", fonts.TEXT, found.em, PAPER)
+    style = plate.style("Name", plate.face(fonts.TEXT), found.em, PAPER)
     yield from (
         replace(mark, opacity=0.62) for mark in _rows(found, style, anchor, x, top + height / 2, _soft(plate, found.em))
     )
@@ -241,5 +251,5 @@ PLATES: Mapping[OverlayStyle, Callable[[Plate], Iterator[Mark]]] = {
 }
 
 
-def marks(clip: OverlayClip, canvas: Canvas, accent: str, longest: str = "") -> list[Mark]:
-    return list(PLATES[clip.style](Plate(clip, canvas, clip.accent or accent, longest)))
+def marks(plate: Plate) -> list[Mark]:
+    return list(PLATES[plate.clip.style](plate))

@@ -29,7 +29,7 @@ from fenta.render.compose.frame import Frame
 from fenta.render.compose.pictures import Planes
 from fenta.render.limits import DECODING
 from fenta.render.places import corner
-from fenta.render.timeline import FramePlan, Shot
+from fenta.render.timeline import FramePlan, Shot, own_face
 
 # What the shading assumes about material that it cannot look at before it is drawn.
 USUAL_BRIGHTNESS = 100.0
@@ -75,8 +75,9 @@ def _still(plan: FramePlan, shot: Shot, sources: Mapping[str, Path], folder: Pat
         colours, alpha, size = painted.shape(source, canvas)
         return Still(shot, plan.fps, pictures.drawn(colours, alpha, size), size)
     if isinstance(source, TextSource):
-        install_fonts(folder)
-        colours, alpha, size = lettering.letter(source, canvas, folder, f"text-{shot.over}-{shot.first}")
+        install_fonts(folder, plan.faces.values())
+        name, own = f"text-{shot.over}-{shot.first}", own_face(plan, source.font)
+        colours, alpha, size = lettering.letter(source, canvas, folder, name, own)
         return Still(shot, plan.fps, pictures.drawn(colours, alpha, size), size)
     path = sources[cast(AssetSource, source).sha256]
     if shot.over:

@@ -12,7 +12,7 @@ from fenta.contracts.timeline import Canvas, TextSource, Weight
 from fenta.render import programs
 from fenta.render.captions import ass, fonts
 from fenta.render.captions.ass import RIGHT_TO_LEFT_MARK, Event, Style, colour, marked_up, rounded
-from fenta.render.captions.fonts import Face
+from fenta.render.captions.faces import Face
 from fenta.render.captions.layout import wrap
 from fenta.render.captions.text import is_right_to_left
 from fenta.render.compose.colour import Bgr
@@ -26,10 +26,12 @@ PADDING, GROUND_PADDING, ROUND = 0.2, 0.45, 0.28
 _EDGES = {"left": (4, 0.0), "centre": (5, 0.5), "right": (6, 1.0)}
 
 
-def letter(source: TextSource, canvas: Canvas, folder: Path, name: str) -> tuple[Bgr, Plane, tuple[int, int]]:
+def letter(
+    source: TextSource, canvas: Canvas, folder: Path, name: str, own: Face | None = None
+) -> tuple[Bgr, Plane, tuple[int, int]]:
     """Colours, what they cover, and the size on the canvas. `folder` holds the fonts; a file is written into it."""
     em = source.size * min(canvas.width, canvas.height) * OVERSIZE
-    face = FACES[source.weight]
+    face = own or FACES[source.weight]
     lines = wrap(source.text, face=face, max_width=source.width * canvas.width * OVERSIZE / em)
     padding = em * (GROUND_PADDING if source.ground else PADDING + source.outline)
     widest = max((fonts.width(line, face) for line in lines), default=0) * em

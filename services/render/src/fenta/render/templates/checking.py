@@ -61,7 +61,8 @@ def sample(
 
 
 def _filling(slot: Slot, logo: MediaRef, *, full: bool) -> str | MediaRef | None:
-    if slot.default or not (full or slot.required):
+    # No font is drawn in a trial: there is none to show that would say anything.
+    if slot.default or slot.accepts == "font" or not (full or slot.required):
         return None
     fillings: dict[str, str | MediaRef] = {"text": slot.key.replace("_", " ").title(), "colour": "#19E3B1"}
     return fillings.get(slot.accepts, logo)

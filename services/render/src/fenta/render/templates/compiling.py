@@ -16,6 +16,7 @@ from fenta.contracts.timeline import (
     Motion,
     OverlayClip,
     OverlayTrack,
+    TextSource,
     Timeline,
     Track,
     Transition,
@@ -101,7 +102,7 @@ def compile_timeline(template: Template, bindings: Bindings) -> Timeline:
     tracks: list[Track] = [
         _track(number, track, film, template, bindings, faults) for number, track in enumerate(template.tracks)
     ]
-    captions = _captions(template, film, faults)
+    captions, font = _captions(template, film, faults), _font(template, bindings)
     if faults:
         raise TimelineRefused(faults)
     return Timeline(
@@ -110,8 +111,8 @@ def compile_timeline(template: Template, bindings: Bindings) -> Timeline:
         duration_ms=film.duration_ms,
         canvases=list(bindings.canvases),
         tracks=[
-            *tracks,
-            *words.captions(bindings, captions, found),
+            *(_in_font(track, font) for track in tracks),
+            *words.captions(bindings, captions, found, font),
             words.voices(found),
             *words.music(bindings.music, template.sound, film.duration_ms),
         ],
@@ -144,6 +145,29 @@ def _scope(template: Template, bindings: Bindings) -> dict[str, Any]:
     given = {key: value for key, value in bindings.slots.items() if value and template.slot(key)}
     values = {key: _value(value) for key, value in {**defaults, **given}.items()}
     return {"title": _title(bindings), "cta": bindings.script.cta.strip(), "slots": values}
+
+
+def _font(template: Template, bindings: Bindings) -> AssetSource | None:
+    """What somebody has given for a slot that takes a font: all text is set in it."""
+    given = [bindings.slots.get(slot.key) for slot in template.slots if slot.accepts == "font"]
+    found = next((one for one in given if isinstance(one, MediaRef)), None)
+    return AssetSource(asset_id=found.asset_id, sha256=found.sha256, media="font") if found else None
+
+
+def _in_font(track: Track, font: AssetSource | None) -> Track:
+    """The track with its text in this font, but for text that has one of its own."""
+    if font is None or not isinstance(track, VideoTrack | OverlayTrack):
+        return track
+    clips: Any = [_set(clip, font) for clip in track.clips]
+    return track.model_copy(update={"clips": clips})
+
+
+def _set(clip: VideoClip | OverlayClip, font: AssetSource) -> VideoClip | OverlayClip:
+    if isinstance(clip, OverlayClip):
+        return clip if clip.font else clip.model_copy(update={"font": font})
+    if isinstance(clip.source, TextSource) and clip.source.font is None:
+        return clip.model_copy(update={"source": clip.source.model_copy(update={"font": font})})
+    return clip
 
 
 def _value(value: str | MediaRef | None) -> Any:

@@ -21,7 +21,7 @@ from fenta.render.templates.spans import Span
 CUE_CHARACTERS = 32
 
 
-def captions(bindings: Bindings, look: Captions, found: Sequence[Span]) -> list[Track]:
+def captions(bindings: Bindings, look: Captions, found: Sequence[Span], font: AssetSource | None) -> list[Track]:
     file = bindings.subtitle_file
     clips = [clip for span in found for clip in _cues(bindings, span)]
     if file:
@@ -40,6 +40,7 @@ def captions(bindings: Bindings, look: Captions, found: Sequence[Span]) -> list[
             accent=bindings.accent or look.accent,
             centre_y=bindings.centre_y or look.centre_y,
             shade=look.shade,
+            font=font,
             emoji=bindings.emoji,
             burn=burn,
             source=file.source if file else None,
