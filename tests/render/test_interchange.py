@@ -5,8 +5,8 @@ import pytest
 
 from fenta.contracts.timeline import AudioTrack, Timeline, Transition, VideoTrack
 from fenta.render.errors import RenderRefused, TimelineRefused
+from fenta.render.faults import parsed
 from fenta.render.interchange import from_otio, to_otio
-from fenta.render.timeline import parsed
 from tests.render.media import Shelf, timeline
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, get_args
@@ -15,6 +15,7 @@ from fenta.contracts.documents import MediaRef, Script, Segment, Speech, Word
 from fenta.contracts.templates import SHIPPED
 from fenta.contracts.timeline import (
     AnimationName,
+    Aspect,
     AssetSource,
     Blend,
     Camera,
@@ -23,6 +24,7 @@ from fenta.contracts.timeline import (
     CaptionLook,
     CaptionTrack,
     CaptionWord,
+    Motion,
     OverlayClip,
     OverlayStyle,
     OverlayTrack,
@@ -42,7 +44,7 @@ from fenta.render.places import place_of
 from fenta.render.templates.bindings import Bindings, Visual
 from fenta.render.templates.compiling import compile_timeline
 from fenta.render.templates.shipped import shipped
-from fenta.render.timeline import frame_plan
+from fenta.render.timeline import frame_plan, picture_tracks
 
 CANVAS = Canvas(aspect="9:16", width=216, height=384)
 # Large enough to read, and how much of its height is shown.
@@ -373,6 +375,21 @@ def templates(studio: Studio) -> Cells:
     return {name: _sampled(studio, name) for name in SHIPPED}
 
 
+def aspects(studio: Studio) -> Cells:
+    """One film in every shape: under its title, and while a wide picture is shown whole."""
+    return {aspect: _shaped(studio, Canvas.of(aspect, "540p")) for aspect in get_args(Aspect)}
+
+
+def _shaped(studio: Studio, canvas: Canvas) -> list[Picture]:
+    timeline = compile_timeline(shipped("short"), replace(_sample(studio), canvases=(canvas,)))
+    pictures, others = picture_tracks(timeline)[0], timeline.tracks[1:]
+    shown_whole = {"source": studio.picture("wide"), "fit": "blur", "motion": Motion(kind="static")}
+    clips = [clip.model_copy(update=shown_whole if at == 2 else {}) for at, clip in enumerate(pictures.clips)]
+    timeline = timeline.model_copy(update={"tracks": [pictures.model_copy(update={"clips": clips}), *others]})
+    moments = [clips[0].start_ms + 1500, clips[2].start_ms + 1400]
+    return studio.film(timeline, [moment * timeline.fps // 1000 for moment in moments])
+
+
 def _sampled(studio: Studio, name: str) -> list[Picture]:
     timeline = compile_timeline(shipped(name), _sample(studio))
     scenes = [clip.start_ms for track in timeline.tracks if track.kind == "audio" for clip in track.clips]
@@ -472,9 +489,10 @@ FAMILIES: Mapping[str, Callable[[Studio], Cells]] = {
     "animations": animations,
     "overlays": overlays,
     "templates": templates,
+    "aspects": aspects,
     "captions": captions,
     "scripts": scripts,
     "emoji": emoji,
 }
 # Cells in which there is more to see than in others, in pixels.
-HEIGHTS: Mapping[str, int] = {"templates": 240}
+HEIGHTS: Mapping[str, int] = {"templates": 240, "aspects": 240}

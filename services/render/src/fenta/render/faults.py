@@ -1,5 +1,6 @@
 """Which faults a timeline has: all of them at once, each with its place in the document and what to do about it."""
 
+import json
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -45,11 +46,20 @@ def parsed(document: bytes | dict[str, Any]) -> Timeline:
     """Raises TimelineRefused with all that is not as the schema says, each with its place and what may stand there."""
     try:
         found = from_json(document) if isinstance(document, bytes) else document
+        if isinstance(found, dict) and "OTIO_SCHEMA" in found:
+            return _from_another_editor(found)
         return Timeline.model_validate(found)
     except ValidationError as error:
         raise TimelineRefused(misfits(found, error)) from None
     except ValueError:
         raise TimelineRefused([Fault("input_invalid", "The timeline is not JSON.")]) from None
+
+
+def _from_another_editor(document: dict[str, Any]) -> Timeline:
+    # The library is loaded by those who need it.
+    from fenta.render.interchange import from_otio  # noqa: PLC0415
+
+    return from_otio(json.dumps(document))
 
 
 def misfits(document: Any, error: ValidationError, under: str = "") -> list[Fault]:
