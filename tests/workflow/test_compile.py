@@ -45,9 +45,10 @@ def test_a_brief_names_its_aspects_and_one_picture_serves_all() -> None:
 
 
 def test_the_output_is_stronger_than_the_brief_and_settings_are_strongest() -> None:
-    request = brief(aspects=["1:1"]) | {"output": {"aspects": ["16:9"], "resolution": "2160p"}}
+    request = brief(aspects=["1:1"]) | {"output": {"aspects": ["16:9"], "resolution": "2160p", "fps": 60}}
     found = params(request | {"settings": {"image": {"width": 640, "height": 360}}})
     assert (found["render"]["aspects"], found["render"]["resolution"]) == (["16:9"], "2160p")
+    assert found["timeline"]["fps"] == 60
     assert (found["image"]["width"], found["image"]["height"]) == (640, 360)
 
 

@@ -15,6 +15,7 @@ from fenta.contracts.timeline import (
     CentreY,
     Colour,
     Emoji,
+    Fps,
     Resolution,
     TransitionWord,
     each_once,
@@ -180,7 +181,7 @@ class TimelineParams(Params):
     template: TemplateName = "fenta/short@1"
     slots: dict[SlotKey, Annotated[str, Field(max_length=500)]] = Field(default={}, max_length=50)
     aspects: Aspects = ["9:16"]
-    fps: Literal[24, 25, 30, 60] = 30
+    fps: Fps = 30
     gap_ms: int | None = Field(default=None, ge=0, le=5000)
     min_scene_ms: int | None = Field(default=None, ge=200, le=30_000)
     transition: TransitionWord | None = None

@@ -12,6 +12,7 @@ Colour = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
 Milliseconds = Annotated[int, Field(ge=0)]
 Unit = Annotated[float, Field(ge=0, le=1)]
 
+Fps = Literal[24, 25, 30, 60]
 Resolution = Literal["540p", "720p", "1080p", "2160p"]
 # The same words that video models get.
 Camera = Literal[
@@ -518,7 +519,7 @@ class Timeline(Contract):
 
     schema_: Literal["fenta.timeline/1"] = Field(default="fenta.timeline/1", alias="schema")
     title: str = ""
-    fps: Literal[24, 25, 30, 60] = 30
+    fps: Fps = 30
     duration_ms: Annotated[int, Field(gt=0, le=3_600_000)]
     canvases: list[Canvas] = Field(min_length=1, max_length=4)
     tracks: list[Track] = Field(max_length=50)

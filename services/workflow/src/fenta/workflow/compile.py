@@ -210,9 +210,10 @@ def _params_by_type(request: JobRequest) -> dict[str, dict[str, Any]]:
         return {}
     aspects = output.aspects or (request.brief.aspects if request.brief else None)
     shape = {"aspects": aspects} if aspects else {}
-    film = output.model_dump(mode="json", exclude={"aspects", "subtitles", "documents"})
+    rate = {"fps": output.fps} if output.fps else {}
+    film = output.model_dump(mode="json", exclude={"aspects", "fps", "subtitles", "documents"})
     film |= {"sidecars": [*output.subtitles, *output.documents]}
-    params: dict[str, dict[str, Any]] = {"Output.Render": film | shape, "Edit.Timeline": shape}
+    params: dict[str, dict[str, Any]] = {"Output.Render": film | shape, "Edit.Timeline": shape | rate}
     return params if own_graph else params | _picture_params(aspects or ["9:16"])
 
 

@@ -10,7 +10,7 @@ from fenta.chassis.http import Body
 from fenta.contracts.documents import Script, Segment
 from fenta.contracts.nodes import Aspects, AudioFormat, Codec, EncoderWish, Preview, Quality, ThumbnailBy
 from fenta.contracts.templates import SlotKey, TemplateName
-from fenta.contracts.timeline import CaptionLook, Colour, Emoji, Resolution
+from fenta.contracts.timeline import CaptionLook, Colour, Emoji, Fps, Resolution
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
 _BLANKS = re.compile(r"\s+")
@@ -104,9 +104,10 @@ class GivenScript(Body):
 
 
 class Output(Body):
-    """What comes out. Without aspects of its own it has those of the brief or of the graph."""
+    """What comes out. Without aspects or `fps` of its own it has those of the brief or of the graph."""
 
     aspects: Aspects | None = None
+    fps: Fps | None = None
     resolution: Resolution = "1080p"
     codec: Codec = "h264"
     encoder: EncoderWish = "auto"
