@@ -24,6 +24,7 @@ from fenta.contracts.timeline import (
 from fenta.render import timeline as plans
 from fenta.render.errors import TimelineRefused
 from fenta.render.faults import covered_texts, faults
+from fenta.render.interchange import from_otio, to_otio
 from fenta.render.templates.bindings import Bindings
 from fenta.render.templates.compiling import compile_timeline
 from fenta.render.templates.shipped import FOLDER, shipped
@@ -73,6 +74,14 @@ def test_each_that_ships_makes_a_film_without_faults_on_every_canvas(name: str, 
         timeline = compiled(replace(given, canvases=canvases), name)
         assert faults(timeline, canvases, lambda texts: "") == []
         assert covered_texts(timeline, canvases) == []
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_film_of_a_template_survives_the_way_through_an_editor(name: str) -> None:
+    timeline = compiled(bindings(slots={"logo": LOGO, "font": LOGO.model_copy(update={"sha256": "2" * 64})}), name)
+    written = to_otio(timeline)
+    assert from_otio(written) == timeline
+    assert ("asset:asset_l" in str(written)) == (shipped(name).slot("logo") is not None)
 
 
 def test_what_ships_is_what_there_are_documents_of() -> None:

@@ -10,10 +10,10 @@ from typing import Any
 
 from fenta.contracts.digest import digest_of
 from fenta.contracts.nodes import RenderParams, Sidecar
-from fenta.contracts.timeline import AssetSource, AudioClip, Canvas, Timeline, VideoClip
+from fenta.contracts.timeline import AssetSource, AudioClip, Canvas, LogoSource, Timeline, VideoClip
 from fenta.render import audio, programs, sidecars
 from fenta.render.interchange import to_otio
-from fenta.render.timeline import captions, pictures, sounds
+from fenta.render.timeline import captions, own_fonts, pictures, sounds
 
 
 @dataclass(frozen=True)
@@ -93,17 +93,18 @@ def _film(canvas: Canvas, path: Path) -> dict[str, Any]:
 
 
 def _sources(timeline: Timeline) -> Iterator[dict[str, Any]]:
-    """Every asset once, with the clips that show it or let it be heard."""
+    """Every asset once, with the clips that show it or let it be heard; fonts, in which words are set, with none."""
     heard = [clip for track in sounds(timeline) for clip in track.clips]
     clips: list[VideoClip | AudioClip] = [*pictures(timeline), *heard]
     used: dict[str, list[str]] = {}
-    assets: dict[str, AssetSource] = {}
+    assets: dict[str, AssetSource | LogoSource] = {font.sha256: font for font in own_fonts(timeline)}
     for clip in clips:
-        if isinstance(clip.source, AssetSource):
+        if isinstance(clip.source, AssetSource | LogoSource):
             assets[clip.source.sha256] = clip.source
             used.setdefault(clip.source.sha256, []).append(clip.id)
     for sha256, source in sorted(assets.items()):
-        yield {"asset_id": source.asset_id, "sha256": sha256, "media": source.media, "clips": used[sha256]}
+        media = source.media if isinstance(source, AssetSource) else "image"
+        yield {"asset_id": source.asset_id, "sha256": sha256, "media": media, "clips": used.get(sha256, [])}
 
 
 def _json(document: Mapping[str, Any]) -> str:

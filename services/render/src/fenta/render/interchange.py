@@ -12,7 +12,7 @@ from typing import Any
 import opentimelineio as otio
 from opentimelineio.opentime import RationalTime, TimeRange
 
-from fenta.contracts.timeline import AssetSource, AudioTrack, Timeline, Track
+from fenta.contracts.timeline import AssetSource, AudioTrack, LogoSource, Timeline, Track
 from fenta.render.errors import Fault, TimelineRefused
 
 OURS = "fenta"
@@ -96,6 +96,8 @@ def _clip(clip: Any) -> otio.schema.Clip:
 
 def _reference(clip: Any) -> otio.core.MediaReference:
     source = getattr(clip, "source", None)
+    if isinstance(source, LogoSource):
+        return otio.schema.ExternalReference(f"asset:{source.asset_id}", None, {"sha256": source.sha256})
     if not isinstance(source, AssetSource):
         kind = getattr(source, "kind", "text")
         return otio.schema.GeneratorReference(clip.id, f"fenta.{kind}", metadata={})

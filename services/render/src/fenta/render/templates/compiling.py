@@ -185,6 +185,7 @@ def _track(  # noqa: PLR0917
         for index, placeholder in enumerate(track.clips)
         for clip in _clips(placeholder, f"{number}_{index}", track.kind, film, faults)
     ]
+    made.sort(key=lambda clip: clip.start_ms)
     if track.kind == "overlay":
         return OverlayTrack(id=f"o{number}", clips=made)
     first = all(other.kind != "video" for other in template.tracks[:number])
