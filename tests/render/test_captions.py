@@ -68,6 +68,7 @@ def test_markup_of_other_people_is_text(typed: str, written: str) -> None:
 
 
 @given(st.text(max_size=60))
+@settings(deadline=None)
 def test_no_typed_text_opens_a_tag_or_breaks_a_line(text: str) -> None:
     safe = escape(drawable(text))
     assert not re.search(r"(?<!\\)\{", safe)
