@@ -125,6 +125,13 @@ def test_words_change_neither_sound_nor_thumbnail_and_pictures_only_the_thumbnai
     assert places_changed(side_keys(document), side_keys(document.model_copy(update={"title": "Other"}))) == [1]
 
 
+def test_what_comes_after_the_chosen_frames_leaves_the_thumbnail(shelf: Shelf) -> None:
+    texts = (*TEXTS, *TEXTS)
+    long, longer = timeline(shelf, texts), timeline(shelf, [*texts[:-1], f"{texts[-1]} And on it goes."])
+    assert places_changed(side_keys(long), side_keys(longer)) == [0]
+    assert side_keys(long)[1] != side_keys(timeline(shelf, ["Another beginning.", *texts[1:]]))[1]
+
+
 def test_a_film_that_is_heard_is_a_part_of_the_sound(document: Timeline) -> None:
     heard = changed(document, VideoTrack, gain_db=-6)
     assert keys(heard) == keys(document)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fenta.contracts.timeline import AudioTrack, CaptionTrack, Motion, Timeline, VideoTrack
+from fenta.contracts.timeline import AudioTrack, CaptionTrack, Motion, OverlayTrack, Timeline, VideoTrack
 from tools.bench.page import result
 from tools.bench.render.meter import cpu
 from tools.bench.render.reference import Reference
@@ -96,7 +96,9 @@ def _longer(film: Timeline) -> Timeline:
 
     longer = film.model_copy(update={"duration_ms": film.duration_ms + 1000})
     longer = _with(longer, VideoTrack, scenes)
-    return _with(_with(longer, CaptionTrack, later), AudioTrack, later)
+    for kind in (OverlayTrack, CaptionTrack, AudioTrack):
+        longer = _with(longer, kind, later)
+    return longer
 
 
 def _shifted(clip: Any, milliseconds: int) -> Any:

@@ -11,12 +11,13 @@ from importlib.metadata import version
 from typing import Any
 
 from fenta.contracts.digest import digest_of
-from fenta.contracts.timeline import AudioTrack, CaptionTrack, OverlayClip
+from fenta.contracts.timeline import OverlayClip, OverlayTrack
 from fenta.render import programs
 from fenta.render.captions.burn import Burn
 from fenta.render.captions.faces import FOLDER
 from fenta.render.encode import STANDARD, Encoding
-from fenta.render.timeline import FramePlan, Shot, overlays, shaded, sounds
+from fenta.render.thumbnail import candidates
+from fenta.render.timeline import FramePlan, Shot, captions, overlays, own_fonts, shaded, sounds
 
 # Raised whenever equal input is to be drawn in another way than before.
 ENGINE = 2
@@ -60,9 +61,8 @@ def sound_key(plan: FramePlan) -> str:
 
 
 def thumbnail_key(plan: FramePlan, *chosen_by: str) -> str:
-    """Of all that is seen but the words of captions; `chosen_by` is what else decides about the frame."""
-    seen = [track for track in plan.timeline.tracks if not isinstance(track, AudioTrack)]
-    bare = [track.model_copy(update={"clips": []}) if isinstance(track, CaptionTrack) else track for track in seen]
+    """Of the frames that it is chosen from, and of its title; `chosen_by` is what else decides about the frame."""
+    track = captions(plan.timeline)
     return digest_of(
         {
             "engine": ENGINE,
@@ -70,8 +70,10 @@ def thumbnail_key(plan: FramePlan, *chosen_by: str) -> str:
             "fonts": _fonts(),
             "canvas": plan.canvas.model_dump(mode="json"),
             "fps": plan.fps,
-            "title": plan.timeline.title,
-            "tracks": [track.model_dump(mode="json") for track in bare],
+            "frames": [[_shot(shot, plan, number) for shot in plan.view(number).shots] for number in candidates(plan)],
+            "titled": [plan.timeline.title, any(isinstance(one, OverlayTrack) for one in plan.timeline.tracks)],
+            "set_in": [font.sha256 for font in own_fonts(plan.timeline)[:1]],
+            "accent": track.accent if track else None,
             "chosen_by": chosen_by,
         }
     )

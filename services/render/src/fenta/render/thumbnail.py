@@ -81,10 +81,14 @@ def _titled(timeline: Timeline) -> Timeline:
     return timeline.model_copy(update={"tracks": [*overlay, *captions]})
 
 
+def candidates(plan: FramePlan) -> list[int]:
+    """The frames that it is chosen from: the middles of the first shots, where no transition shows another."""
+    return [(shot.first + shot.fade + shot.last) // 2 for shot in plan.shots[:CANDIDATES]]
+
+
 def _best(plan: FramePlan, sources: Mapping[str, Path], folder: Path, worth: Worth) -> bytes:
-    """Of the middles of the first shots; the first where one is worth as much as the other."""
-    middles = [(shot.first + shot.fade + shot.last) // 2 for shot in plan.shots[:CANDIDATES]]
-    frames = [_frame(plan, sources, folder, middle, worth) for middle in middles]
+    """The first where one is worth as much as the other."""
+    frames = [_frame(plan, sources, folder, number, worth) for number in candidates(plan)]
     return max(frames, key=lambda pair: pair[0])[1]
 
 
