@@ -15,7 +15,7 @@ from fenta.embedded.supervisor import Stack
 from tests.support.people import Person
 
 # Bodies that are valid but for the id in the path.
-BODIES: dict[str, Any] = {"PATCH": {}, "POST": {}, "PUT": {}}
+BODIES: dict[str, Any] = {"PATCH": {}, "POST": {}, "PUT": {"document": {}}}
 OPEN = re.compile(r"^/v1/(auth|openapi|docs|status|version)")
 
 

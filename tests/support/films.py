@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import av
@@ -13,8 +14,9 @@ import cv2
 import numpy as np
 
 from fenta.contracts.timeline import Timeline
-from fenta.render import audio
 from fenta.render import timeline as plans
+from fenta.render.audio import mixing
+from fenta.render.audio.samples import RATE, decode
 from fenta.render.compose import camera, pictures
 from fenta.render.compose.composer import Composer
 from fenta.render.timeline import FramePlan, Shot, frame_plan
@@ -99,15 +101,18 @@ def music_gains(film: Film, window_ms: int = 200) -> tuple[list[float], list[flo
     Voice and music are mixed anew, each by itself and without ducking; least squares tell, window by window, how much
     of each is in what is heard.
     """
-    tracks, length = plans.sounds(film.timeline), film.timeline.duration_ms * audio.RATE // 1000
-    voice, _ = audio.voices(tracks, film.files, length)
+    tracks, length = plans.sounds(film.timeline), film.timeline.duration_ms * RATE // 1000
     music = next(track for track in tracks if track.role == "music")
-    steady = audio.bed(music.model_copy(update={"duck": None}), film.files, voice)
-    heard = audio.decode(film.video, "film")[:length]
+    with TemporaryDirectory() as folder:
+        shelf = mixing.Shelf(film.files, Path(folder))
+        speech, _ = mixing.voices(tracks, shelf, length)
+        steady = mixing.bed(music.model_copy(update={"duck": None}), shelf, speech).part(0, length)
+        voice = speech.part(0, length)
+        heard = decode(film.video, Path(folder) / "film.f32", "film").part(0, length)
     stems = np.stack([voice.mean(axis=1), steady.mean(axis=1)], axis=1).astype(float)
     spoken: list[float] = []
     alone: list[float] = []
-    size = window_ms * audio.RATE // 1000
+    size = window_ms * RATE // 1000
     for start in range(0, length - size + 1, size):
         part = stems[start : start + size]
         gains = np.linalg.lstsq(part, heard[start : start + size].mean(axis=1), rcond=None)[0]

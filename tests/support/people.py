@@ -47,7 +47,7 @@ class Person:
         made = await client.post("/v1/auth/register", json={"email": address, "password": PASSWORD, "name": "Ada"})
         assert made.status_code == 201, made.text
         session = made.json()
-        scopes = ["read", "jobs:write", "webhooks:write", "assets:write", "usage:read"]
+        scopes = ["read", "jobs:write", "webhooks:write", "assets:write", "templates:write", "usage:read"]
         token = await client.post(
             "/v1/access-tokens",
             json={"name": "test", "scopes": scopes},

@@ -69,6 +69,8 @@ def _add_one(routes: APIRouter, library: TemplateLibrary) -> None:
     async def save_template(
         identity: Writer, template_id: str, body: TemplateBody, response: Response, if_match: IfMatch = None
     ) -> TemplateView:
+        # Nobody learns more than that of a template that is not theirs.
+        await library.get(identity.org_id, template_id)
         return _tagged(response, await library.save(identity, template_id, body.document, _matched(if_match)))
 
     @routes.delete("/{template_id}", status_code=204, summary="Hide a template; what was begun with it goes on")
@@ -92,7 +94,7 @@ def _add_versions(routes: APIRouter, library: TemplateLibrary) -> None:
         return VersionList(data=[version_view(one) for one in page], next_cursor=cursor)
 
     @routes.get("/{template_id}/versions/{number}", summary="A template as it was saved once")
-    async def get_version(identity: Reader, template_id: str, number: int, response: Response) -> TemplateView:
+    async def get_version(identity: Reader, template_id: str, number: str, response: Response) -> TemplateView:
         return _tagged(response, await library.get_version(identity.org_id, template_id, _numbered(number)))
 
 
@@ -137,10 +139,11 @@ def _matched(if_match: str | None) -> int | None:
     return int(named_version[1]) if named_version else 0
 
 
-def _numbered(number: int) -> int:
-    if not 0 < number < 1_000_000:
+def _numbered(number: str) -> int:
+    """What is no number names no version."""
+    if not re.fullmatch(r"[1-9][0-9]{0,5}", number):
         raise NotFound("version")
-    return number
+    return int(number)
 
 
 def _place(found: tuple[Any, Any]) -> str:
