@@ -15,7 +15,7 @@ class Worker:
         self._renders, self._segments = renders, segments
 
     async def perform(self, lease: Lease) -> None:
-        work = self._segments if lease.kind == KIND else self._renders
+        work = self._of(lease)
         try:
             await work.perform(lease)
         except LeaseLost:
@@ -28,11 +28,10 @@ class Worker:
             raise error
 
     async def give_up(self, lease: Lease, error: Exception) -> None:
-        work = self._segments if lease.kind == KIND else self._renders
-        await work.give_up(lease, error)
+        await self._of(lease).give_up(lease, error)
 
     async def cancelled(self, lease: Lease, reason: str) -> None:
-        if lease.kind == KIND:
-            await self._segments.cancelled(lease)
-        else:
-            await self._renders.cancelled(lease, reason)
+        await self._of(lease).cancelled(lease, reason)
+
+    def _of(self, lease: Lease) -> RenderService | SegmentTasks:
+        return self._segments if lease.kind == KIND else self._renders

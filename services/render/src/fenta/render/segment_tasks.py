@@ -73,7 +73,8 @@ class SegmentTasks:
         """The render fails with this problem."""
         await self._endings.end(lease, partial(self._tell, error=error))
 
-    async def cancelled(self, lease: Lease) -> None:
+    async def cancelled(self, lease: Lease, reason: str) -> None:
+        """The render answers for its reason."""
         await self._endings.finish(lease)
 
     async def _begin(self, lease: Lease) -> tuple[RenderRequested, Piece] | None:
