@@ -209,6 +209,8 @@ class Consumer:
 
     async def _consume(self, message: KafkaMessage) -> None:
         """One batch: handle it, then commit its offsets; after a failure the same records are read again."""
+        # It remembers itself as what it was decoded to, and would hold all records until the garbage is collected.
+        message.clear_cache()
         try:
             await self._handle_in_outages(message.raw_message)
         except Exception:
@@ -221,7 +223,8 @@ class Consumer:
     async def _acknowledge(self, records: Any) -> None:
         """Commit the offsets of a handled batch while the next one is handled; one after the other."""
         await self._acknowledged()
-        offsets = {TopicPartition(record.topic, record.partition): record.offset + 1 for record in records}
+        ends = {(record.topic, record.partition): record.offset + 1 for record in records}
+        offsets = {TopicPartition(*place): end for place, end in ends.items()}
         self._acknowledging = asyncio.create_task(self._commit(offsets))
 
     async def _acknowledged(self) -> None:

@@ -27,7 +27,7 @@ _PASSWORD = re.compile(r"(://[^\s:/@]*:)[^\s/@]+(?=@)")
 _SECRET_NAMES = re.compile(r"(?i)password|secret|token$|authorization|api_?key")
 
 traceparent: ContextVar[str | None] = ContextVar("traceparent", default=None)
-_ids: ContextVar[Mapping[str, str]] = ContextVar("ids", default={})  # noqa: B039  nobody changes it
+_ids: ContextVar[Mapping[str, str | None]] = ContextVar("ids", default={})  # noqa: B039  nobody changes it
 
 http_request_seconds = Histogram(
     "fenta_chassis_http_request_seconds",
@@ -122,7 +122,8 @@ def _common(service: str, environment: str) -> structlog.typing.Processor:
         if trace:
             line["trace_id"] = trace[3:35]
         for name, value in _ids.get().items():
-            line.setdefault(name, value)
+            if value:
+                line.setdefault(name, value)
         return line
 
     return add
@@ -150,25 +151,21 @@ def valid_traceparent(text: str | None) -> str | None:
 
 
 def new_traceparent() -> str:
-    return f"00-{_hex(16)}-{_hex(8)}-01"
+    digits = f"{random_bits(192):048x}"
+    return f"00-{digits[:32]}-{digits[32:]}-01"
 
 
 def child_traceparent(parent: str | None) -> str:
     """A new span in the parent's trace, or a new trace."""
     if not valid_traceparent(parent) or parent is None:
         return new_traceparent()
-    return f"{parent[:36]}{_hex(8)}{parent[52:]}"
-
-
-def _hex(size: int) -> str:
-    """Random bytes that name a trace or a span."""
-    return f"{random_bits(size * 8):0{size * 2}x}"
+    return f"{parent[:36]}{random_bits(64):016x}{parent[52:]}"
 
 
 def begin_trace(parent: str | None, **ids: str | None) -> None:
     """From here on this asyncio task logs these ids and publishes within this trace."""
     traceparent.set(child_traceparent(parent))
-    _ids.set({**_ids.get(), **{name: value for name, value in ids.items() if value}})
+    _ids.set({**_ids.get(), **ids})
 
 
 @contextmanager
