@@ -97,6 +97,16 @@ def remember_owners(op: Any) -> None:
     op.execute("CREATE INDEX ix_task_owner ON task (owner) WHERE state = 1")
 
 
+def keep_headers_as_written(op: Any) -> None:
+    """For a service's migration after these: headers of events are written once and read once, never searched."""
+    op.execute("ALTER TABLE outbox ALTER COLUMN headers TYPE json USING headers::json")
+
+
+def take_headers_apart(op: Any) -> None:
+    """The way back from `keep_headers_as_written`."""
+    op.execute("ALTER TABLE outbox ALTER COLUMN headers TYPE jsonb USING headers::jsonb")
+
+
 def drop_chassis_tables(op: Any) -> None:
     for table in ("inbox", "outbox", "dead_letter", "task", "task_clock", "task_mark", "worker"):
         op.execute(f"DROP TABLE {table}")

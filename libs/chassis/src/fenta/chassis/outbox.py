@@ -1,13 +1,14 @@
 """Events are rows of the transaction they tell of; the relay carries them to Kafka."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
 from pydantic_core import to_json
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
+from fenta.chassis.columns import joined, spelt_out
 from fenta.chassis.errors import PermanentError
 from fenta.chassis.moments import written_now
 from fenta.chassis.telemetry import traceparent
@@ -30,24 +31,17 @@ class OutboxRow(NamedTuple):
 
 def outbox_row(event: Event, *, source: str, causation_id: str | None = None, event_id: str | None = None) -> OutboxRow:
     """An event as it will stand on the wire: CloudEvents 1.0 in Kafka's binary mode."""
-    if source not in TOPICS[event.topic].producers:
-        raise ValueError(f"{source} must not publish {event.topic}; see fenta.contracts.topics")
+    stated = _headers_of_all(type(event), source)
     value = event.model_dump_json(by_alias=True).encode()
     if len(value) > LARGEST_EVENT_BYTES:
         raise PermanentError(f"a {event.topic} of {len(value)} bytes is too large; put what is large into an asset")
     identifier = event_id or uuid7_text()
-    return OutboxRow(
-        event_id=identifier,
-        topic=event.topic,
-        key=event.key,
-        value=value,
-        headers=_headers(event, identifier, source, causation_id),
-    )
+    return OutboxRow(identifier, event.topic, event.key, value, _headers(event, identifier, stated, causation_id))
 
 
-def _headers(event: Event, event_id: str, source: str, causation_id: str | None) -> dict[str, str]:
+def _headers(event: Event, event_id: str, stated: Mapping[str, str], causation_id: str | None) -> dict[str, str]:
     headers = {
-        **_headers_of_all(type(event), source),
+        **stated,
         "ce_id": event_id,
         "ce_time": written_now(),
         "ce_subject": event.subject,
@@ -61,8 +55,10 @@ def _headers(event: Event, event_id: str, source: str, causation_id: str | None)
 
 
 @cache
-def _headers_of_all(kind: type[Event], source: str) -> dict[str, str]:
-    """What all events of this type from this service say."""
+def _headers_of_all(kind: type[Event], source: str) -> Mapping[str, str]:
+    """What all events of this type from this service say. Raises ValueError where they are another's to tell."""
+    if source not in TOPICS[kind.topic].producers:
+        raise ValueError(f"{source} must not publish {kind.topic}; see fenta.contracts.topics")
     return {
         "ce_specversion": "1.0",
         "ce_source": f"fenta/{source}",
@@ -71,24 +67,28 @@ def _headers_of_all(kind: type[Event], source: str) -> dict[str, str]:
     }
 
 
+# Only values may be anything: those of dead letters are as they came.
 _INSERT = text(
-    "INSERT INTO outbox (event_id, topic, key, value, headers) "
-    "SELECT e, t, k, v, h::jsonb FROM unnest(CAST(:event_id AS uuid[]), CAST(:topic AS text[]), CAST(:key AS text[]), "
-    "CAST(:value AS bytea[]), CAST(:headers AS text[])) WITH ORDINALITY AS u(e, t, k, v, h, n) ORDER BY n"
+    spelt_out(
+        "INSERT INTO outbox (event_id, topic, key, value, headers) "
+        "SELECT CAST(e AS uuid), t, coalesce(k, ''), v, CAST(h AS json) "
+        "FROM unnest(COLUMN(:event_id, text), COLUMN(:topic, text), COLUMN(:key, text), CAST(:value AS bytea[]), "
+        "COLUMN(:headers, text)) WITH ORDINALITY AS u(e, t, k, v, h, n) ORDER BY n"
+    )
 )
 
 
-async def insert_outbox(session: AsyncSession, rows: Sequence[OutboxRow]) -> None:
+async def insert_outbox(connection: AsyncSession | AsyncConnection, rows: Sequence[OutboxRow]) -> None:
     """All events of a transaction in one statement."""
     if rows:
-        await session.execute(_INSERT, _columns(rows))
+        await connection.execute(_INSERT, _columns(rows))
 
 
-def _columns(rows: Sequence[OutboxRow]) -> dict[str, list[Any]]:
+def _columns(rows: Sequence[OutboxRow]) -> dict[str, Any]:
     return {
-        "event_id": [row.event_id for row in rows],
-        "topic": [row.topic for row in rows],
-        "key": [row.key for row in rows],
+        "event_id": joined([row.event_id for row in rows]),
+        "topic": joined([row.topic for row in rows]),
+        "key": joined([row.key for row in rows]),
         "value": [row.value for row in rows],
-        "headers": [to_json(row.headers).decode() for row in rows],
+        "headers": joined([to_json(row.headers).decode() for row in rows]),
     }

@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 from pydantic_core import from_json, to_json
 from sqlalchemy import text
 
+from fenta.chassis.columns import joined, spelt_out
 from fenta.chassis.database import Session
 from fenta.chassis.errors import LeaseLost
 from fenta.chassis.telemetry import traceparent
@@ -82,12 +83,13 @@ _LOCK = text(
     "SELECT id, attempt FROM task WHERE id = ANY(:ids) AND state = 1 AND owner = ANY(:owners) ORDER BY id FOR UPDATE"
 )
 _FINISH = text(
-    """
+    spelt_out("""
     WITH ended AS (
-        DELETE FROM task WHERE id = ANY(:ids) AND state = 1 AND attempt = :token AND owner = :owner RETURNING id
+        DELETE FROM task WHERE id = ANY(COLUMN(:ids, text)) AND state = 1 AND attempt = :token AND owner = :owner
+        RETURNING id
     )
     SELECT array_agg(id) FROM ended
-    """
+    """)
 )
 _FAILED = text(
     "UPDATE task SET state = 2, owner = NULL, failures = failures + :count, error = :error, "
@@ -111,7 +113,7 @@ async def finish(session: Session, leases: Sequence[Lease]) -> set[tuple[str, in
         groups[lease.token, lease.owner].append(lease.id)
     held: set[tuple[str, int]] = set()
     for (token, owner), ids in groups.items():
-        ended = await session.scalar(_FINISH, {"ids": ids, "token": token, "owner": owner})
+        ended = await session.scalar(_FINISH, {"ids": joined(ids), "token": token, "owner": owner})
         held.update((name, token) for name in ended or ())
     return held
 
@@ -119,10 +121,10 @@ async def finish(session: Session, leases: Sequence[Lease]) -> set[tuple[str, in
 # A task's virtual time is where its organisation stands in the queue: each task moves it on by its share, and
 # nobody starts behind the mark, the virtual time of what was taken last. So a crowd of one delays others by one.
 _ADD = text(
-    """
+    spelt_out("""
     WITH given AS (
-        SELECT * FROM unnest(CAST(:id AS text[]), CAST(:kind AS text[]), CAST(:org_id AS text[]), CAST(:lane AS text[]),
-            CAST(:job_id AS text[]), CAST(:priority AS smallint[]), CAST(:cost AS bigint[]), CAST(:payload AS text[]))
+        SELECT * FROM unnest(COLUMN(:id, text), COLUMN(:kind, text), COLUMN(:org_id, text), COLUMN(:lane, text),
+            COLUMN(:job_id, text), COLUMN(:priority, smallint), COLUMN(:cost, bigint), COLUMN(:payload, text))
             WITH ORDINALITY AS u(id, kind, org_id, lane, job_id, priority, cost, payload, n)
     ), share AS (
         SELECT org_id, lane, sum(cost) AS cost FROM given GROUP BY org_id, lane
@@ -151,7 +153,7 @@ _ADD = text(
         RETURNING id, lane, vt
     )
     SELECT lane, max(vt) AS vt, array_agg(id) AS ids FROM added GROUP BY lane
-    """
+    """)
 )
 
 # A waiting task comes to the front, so that its worker answers for it at once.
@@ -175,14 +177,14 @@ async def insert(session: Session, given: Sequence[Task], *, owner: str | None, 
     if not given:
         return set()
     columns = {
-        "id": [task.id for task in given],
-        "kind": [task.kind for task in given],
-        "org_id": [task.org_id for task in given],
-        "lane": [task.lane for task in given],
-        "job_id": [task.job_id for task in given],
-        "priority": [PRIORITIES[task.priority] for task in given],
-        "cost": [max(1, task.expected_seconds * VIRTUAL_SECOND // task.weight) for task in given],
-        "payload": [to_json(task.payload).decode() for task in given],
+        "id": joined([task.id for task in given]),
+        "kind": joined([task.kind for task in given]),
+        "org_id": joined([task.org_id for task in given]),
+        "lane": joined([task.lane for task in given]),
+        "job_id": joined([task.job_id or "" for task in given]),
+        "priority": joined([str(PRIORITIES[task.priority]) for task in given]),
+        "cost": joined([str(max(1, task.expected_seconds * VIRTUAL_SECOND // task.weight)) for task in given]),
+        "payload": joined([to_json(task.payload).decode() for task in given]),
     }
     others = {"traceparent": traceparent.get(), "owner": owner, "leased": int(owner is not None)}
     rows = await session.execute(_ADD, columns | others | {"marked": list(marks), "marks": list(marks.values())})
