@@ -101,6 +101,7 @@ class Database:
 
     def __init__(self, engine: AsyncEngine, *, service: str) -> None:
         self.engine = engine
+        self._single = engine.execution_options(isolation_level="AUTOCOMMIT")
         self.service = service
         self._api_role = f"fenta_{service}_api"
         self._on_publish: list[Callable[[Sequence[OutboxRow]], None]] = []
@@ -116,10 +117,7 @@ class Database:
             try:
                 yield session
                 await session.flush()
-                await insert_outbox(session, session.events)
-                if session.events:
-                    crash_point("outbox.written")
-                await session.commit()
+                await self._commit(session)
             except BaseException:
                 for callback in session.rolled_back:
                     callback()
@@ -131,6 +129,16 @@ class Database:
         if session.events:
             for told in self._on_publish:
                 told(session.events)
+
+    async def _commit(self, session: Session) -> None:
+        if session.events and not session.in_transaction():
+            # Nothing but events: one statement, which needs no transaction around it.
+            async with self._single.connect() as connection:
+                return await insert_outbox(connection, session.events)
+        await insert_outbox(session, session.events)
+        if session.events:
+            crash_point("outbox.written")
+        return await session.commit()
 
     @asynccontextmanager
     async def api_transaction(self, org_id: str) -> AsyncIterator[Session]:

@@ -4,14 +4,14 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fenta.chassis import telemetry
+from fenta.chassis.backlog import NOTHING, Backlog, Batch
 from fenta.chassis.crash import crash_point
 from fenta.chassis.database import Database
 from fenta.chassis.kafka import send_all, start_producer, stop_client
@@ -21,7 +21,7 @@ from fenta.chassis.telemetry import log
 from fenta.contracts.events import Event
 
 BATCH_ROWS = 1000
-# So many are sent in one transaction, and sent again when the process dies before it commits.
+# So many are sent before another relay, and what may be lost, have their turn.
 MOST_BATCHES = 4
 SEND_TIMEOUT_SECONDS = 60.0
 IDLE_SECONDS = 1.0
@@ -30,21 +30,6 @@ LOSSY_EVENTS = 2000
 REMEMBERED_ROWS = 4000
 REMEMBERED_BYTES = 4000
 
-_LOCK = text("SELECT pg_try_advisory_xact_lock(hashtext('outbox:' || current_schema()))")
-# In one statement, since each trip to Postgres waits for everything else this process does.
-_FORGET_AND_READ_ON = text(
-    """
-    WITH forgotten AS (
-        DELETE FROM outbox WHERE id = ANY(CAST(:sent AS bigint[]))
-    ), next AS (
-        SELECT id, event_id FROM outbox
-        WHERE id NOT IN (SELECT unnest(CAST(:sent AS bigint[])) UNION ALL SELECT unnest(CAST(:sending AS bigint[])))
-        ORDER BY id LIMIT :rows
-    )
-    SELECT array_agg(id ORDER BY id), array_agg(CAST(event_id AS text) ORDER BY id) FROM next
-    """
-)
-_READ = text("SELECT CAST(event_id AS text), topic, key, value, headers FROM outbox WHERE id = ANY(:ids)")
 _STATE = text("SELECT count(*), coalesce(extract(epoch FROM now() - min(created_at)), 0) FROM outbox")
 
 
@@ -55,6 +40,7 @@ class Relay:
         self._database = database
         self._settings = settings
         self._service = service
+        self._backlog = Backlog(database.engine)
         self._producer: AIOKafkaProducer | None = None
         self._awake = asyncio.Event()
         self._lossy: deque[OutboxRow] = deque(maxlen=LOSSY_EVENTS)
@@ -135,43 +121,41 @@ class Relay:
         """Publish what is there, and say how many batches it took; there may be more if these were the most.
 
         Rows are deleted only after Kafka has acknowledged all of their batch, so a crash in between publishes some
-        twice; inboxes swallow that. This is the one place that talks to the network inside a transaction: the lock it
-        holds keeps a second replica's relay from overtaking.
+        twice; inboxes swallow that. The backlog is held meanwhile: a second replica's relay must not overtake.
         """
-        async with self._database.engine.begin() as connection:
-            if await connection.scalar(_LOCK):
-                return await self._relay(connection, producer)
-        self._awake.set()
-        await asyncio.sleep(0.02)
-        return 0
+        if not await self._backlog.take():
+            self._awake.set()
+            await asyncio.sleep(0.02)
+            return 0
+        count = await self._relay(producer)
+        await self._backlog.let_go()
+        return count
 
-    async def _relay(self, connection: AsyncConnection, producer: AIOKafkaProducer) -> int:
+    async def _relay(self, producer: AIOKafkaProducer) -> int:
         """While a batch is sent the one before it is forgotten and the next one read; answers how many were sent."""
         count = 0
-        sent: list[int] = []
-        batch = await _read_on(connection, rows=BATCH_ROWS)
+        sent, batch = NOTHING, await self._backlog.read_on(BATCH_ROWS)
         while batch or sent:
             count += bool(batch)
-            sending = asyncio.create_task(self._send(producer, await self._contents(connection, batch)))
+            sending = asyncio.create_task(self._send(producer, await self._contents(batch)))
             crash_point("relay.read")
             try:
                 rows = BATCH_ROWS if count < MOST_BATCHES else 0
-                following = await _read_on(connection, sent=sent, sending=list(batch), rows=rows)
+                following = await self._backlog.read_on(rows, sent=sent, sending=batch)
                 if sent:
                     crash_point("relay.forgotten")
                 await sending
             finally:
                 sending.cancel()
             crash_point("relay.sent")
-            sent, batch = list(batch), following
+            sent, batch = batch, following
         return count
 
-    async def _contents(self, connection: AsyncConnection, batch: Mapping[int, str]) -> Sequence[OutboxRow]:
+    async def _contents(self, batch: Batch) -> Sequence[OutboxRow]:
         """From memory, or read where they are not there."""
         found = {event_id: self._remembered.pop(event_id, None) for event_id in batch.values()}
         if missing := [id for id, event_id in batch.items() if found[event_id] is None]:
-            read = await connection.execute(_READ, {"ids": missing})
-            found.update((row.event_id, row) for row in map(OutboxRow._make, read))
+            found.update(await self._backlog.contents(missing))
         return [row for event_id in batch.values() if (row := found[event_id])]
 
     async def _send_lossy(self) -> None:
@@ -186,14 +170,6 @@ class Relay:
 
     async def _close(self) -> None:
         producer, self._producer = self._producer, None
+        await self._backlog.close()
         if producer:
             await stop_client(producer)
-
-
-async def _read_on(
-    connection: AsyncConnection, *, sent: Sequence[int] = (), sending: Sequence[int] = (), rows: int
-) -> Mapping[int, str]:
-    """Forget the rows that were sent; the next ones' event ids by row, in their order."""
-    values = {"sent": list(sent), "sending": list(sending), "rows": rows}
-    ids, event_ids = (await connection.execute(_FORGET_AND_READ_ON, values)).one()
-    return dict(zip(ids or (), event_ids or (), strict=True))

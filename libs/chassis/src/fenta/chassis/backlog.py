@@ -1,0 +1,74 @@
+"""What of the outbox is not in Kafka yet, in the hands of one relay at a time."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from fenta.chassis.columns import joined, spelt_out
+from fenta.chassis.outbox import OutboxRow
+
+# Event ids by row, in the order of the rows.
+Batch = Mapping[int, str]
+NOTHING: Batch = {}
+
+_LOCK = "hashtext('outbox:' || current_schema())"
+_TAKE = f"SELECT pg_try_advisory_lock({_LOCK})"
+_LET_GO = f"SELECT pg_advisory_unlock({_LOCK})"
+# In one statement, since each trip to Postgres waits for everything else this process does.
+_FORGET_AND_READ_ON = spelt_out("""
+    WITH forgotten AS (
+        DELETE FROM outbox WHERE id = ANY(COLUMN($1, bigint))
+    ), next AS (
+        SELECT id, event_id FROM outbox
+        WHERE id NOT IN (SELECT unnest(COLUMN($1, bigint)) UNION ALL SELECT unnest(COLUMN($2, bigint)))
+        ORDER BY id LIMIT $3
+    )
+    SELECT array_agg(id ORDER BY id), array_agg(CAST(event_id AS text) ORDER BY id) FROM next
+""")
+_CONTENTS = spelt_out(
+    "SELECT CAST(event_id AS text), topic, key, value, headers FROM outbox WHERE id = ANY(COLUMN($1, bigint))"
+)
+
+
+class Backlog:
+    """Each statement is a transaction, on a connection of our own: the lock is the connection's, and goes with it."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._pooled: Any = None
+
+    async def take(self) -> bool:
+        """Hold it until `let_go` or `close`; false while another relay does."""
+        driver = await self._driver()
+        return bool(await driver.fetchval(_TAKE))
+
+    async def read_on(self, rows: int, *, sent: Batch = NOTHING, sending: Batch = NOTHING) -> Batch:
+        """Forget what was sent, for good; the first rows, but for those that are being sent."""
+        driver = await self._driver()
+        of_both = joined(map(str, sent)), joined(map(str, sending))
+        ids, event_ids = await driver.fetchrow(_FORGET_AND_READ_ON, *of_both, rows)
+        return dict(zip(ids or (), event_ids or (), strict=True))
+
+    async def contents(self, ids: Sequence[int]) -> dict[str, OutboxRow]:
+        """These rows by their event's id."""
+        driver = await self._driver()
+        found = [OutboxRow(*row) for row in await driver.fetch(_CONTENTS, joined(map(str, ids)))]
+        return {row.event_id: row for row in found}
+
+    async def let_go(self) -> None:
+        """Let another relay have it."""
+        driver = await self._driver()
+        await driver.fetchval(_LET_GO)
+
+    async def close(self) -> None:
+        """Leave it to others at once, whatever state the connection is in."""
+        pooled, self._pooled = self._pooled, None
+        if pooled is not None:
+            pooled.driver_connection.terminate()
+            pooled.invalidate()
+
+    async def _driver(self) -> Any:
+        if self._pooled is None:
+            self._pooled = await self._engine.raw_connection()
+        return self._pooled.driver_connection
