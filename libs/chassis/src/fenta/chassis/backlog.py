@@ -71,4 +71,6 @@ class Backlog:
     async def _driver(self) -> Any:
         if self._pooled is None:
             self._pooled = await self._engine.raw_connection()
+            # That a row was forgotten need not be on the disk: it would be sent again, and nobody should wait for it.
+            await self._pooled.driver_connection.execute("SET synchronous_commit TO off")
         return self._pooled.driver_connection
