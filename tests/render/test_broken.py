@@ -11,6 +11,7 @@ import pytest
 from fenta.contracts.timeline import Motion, Timeline
 from fenta.render import encode
 from fenta.render.checks import FileFacts, Heard, Seen, check
+from fenta.render.compose.composer import Composer
 from fenta.render.engine import render
 from fenta.render.errors import CheckFailed
 from fenta.render.inspection import inspect
@@ -164,8 +165,9 @@ async def test_text_that_cannot_be_seen_in_the_encoded_frames_is_found_by_the_pr
     install_fonts(tmp_path)
     plan = frame_plan(film.timeline, SMALL)
     whole = burn(plan)
+    composer = Composer(plan, film.shelf.files, tmp_path)
     for text, visible in ((whole, True), (Lost(plan, whole.styles, whole.events), False)):
-        segment = encode.encode_segment(text, film.shelf.files, tmp_path, (0, 60), lambda frames: None)
+        segment = encode.encode_segment(text, composer, tmp_path, (0, 60), lambda frames: None)
         assert segment.captioned
         assert set(segment.captioned.values()) == {visible}
 

@@ -10,7 +10,7 @@ import pytest
 from fenta.chassis.errors import Unavailable
 from fenta.chassis.storage import Storage
 from fenta.contracts.timeline import AudioTrack, Canvas, CaptionTrack, Motion, OverlayTrack, Timeline, VideoTrack
-from fenta.render import segments
+from fenta.render import cutting, segments
 from fenta.render.cache import SegmentCache
 from fenta.render.captions.burn import burn
 from fenta.render.engine import Rendered, render
@@ -25,7 +25,7 @@ TEXTS = tuple(f"Scene {number} has a few words to say, and they take their own t
 
 def keys(document: Timeline, canvas: Canvas = SMALL) -> list[str]:
     text = burn(frame_plan(document, canvas))
-    return [segments.key(text, span) for span in text.plan.segments()]
+    return [segments.key(text, span) for span in cutting.segments(text.plan)]
 
 
 def changed(document: Timeline, kind: type[Any], **fields: Any) -> Timeline:
@@ -67,7 +67,7 @@ def test_one_camera_changes_the_segments_that_show_it(document: Timeline) -> Non
 
 def test_the_title_changes_only_the_beginning(document: Timeline) -> None:
     edited = changed(document, OverlayTrack, text="Another title")
-    assert places_changed(keys(document), keys(edited)) == [0]
+    assert places_changed(keys(document), keys(edited)) == [0, 1]
 
 
 def test_a_longer_scene_leaves_the_later_ones_as_they_are(document: Timeline) -> None:

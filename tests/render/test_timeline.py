@@ -21,6 +21,7 @@ from fenta.contracts.timeline import (
     VideoClip,
     VideoTrack,
 )
+from fenta.render import cutting
 from fenta.render.errors import TimelineRefused
 from fenta.render.faults import faults, parsed
 from fenta.render.timeline import frame_plan, grid_ms
@@ -245,9 +246,9 @@ lengths = st.lists(st.integers(1, 12), min_size=1, max_size=12)
 @given(lengths=lengths, fade=st.integers(0, 900), fps=st.sampled_from([24, 25, 30, 60]))
 def test_every_frame_is_in_one_segment_and_shows_one_or_two_shots(lengths: list[int], fade: int, fps: int) -> None:
     plan = frame_plan(_film_of(lengths, fade, fps), TALL)
-    covered = [frame for first, last in plan.segments() for frame in range(first, last)]
+    covered = [frame for first, last in cutting.segments(plan) for frame in range(first, last)]
     assert covered == list(range(plan.frames))
-    assert all(first * 100 % fps == 0 for first, _ in plan.segments())
+    assert all(first * 100 % fps == 0 for first, _ in cutting.segments(plan))
     for frame in covered:
         view = plan.view(frame)
         owner = view.above or view.below
@@ -256,11 +257,39 @@ def test_every_frame_is_in_one_segment_and_shows_one_or_two_shots(lengths: list[
         assert 0 < view.share <= 1
 
 
-@given(lengths=lengths)
-def test_segments_are_neither_long_nor_many(lengths: list[int]) -> None:
-    spans = frame_plan(_film_of(lengths, 300, 30), TALL).segments()
-    assert all(last - first <= 9 * 30 for first, last in spans)
-    assert all(last - first >= 4 * 30 for first, last in spans[:-1])
+@settings(deadline=None)
+@given(lengths=lengths, fade=st.integers(0, 900), fps=st.sampled_from([24, 25, 30, 60]))
+def test_segments_are_neither_long_nor_short(lengths: list[int], fade: int, fps: int) -> None:
+    spans = cutting.segments(frame_plan(_film_of(lengths, fade, fps), TALL))
+    assert all(1 * fps <= last - first <= 3 * fps for first, last in spans)
+
+
+def test_a_scene_is_cut_where_it_begins_where_it_is_seen_alone_and_in_steps_from_there() -> None:
+    assert cutting.segments(frame_plan(_film_of([4, 6], 400, 30), TALL)) == [
+        (0, 60), (60, 120), (120, 150), (150, 210), (210, 300)
+    ]  # fmt: skip
+    assert cutting.segments(frame_plan(_film_of([2, 4], 0, 30), TALL)) == [(0, 60), (60, 120), (120, 180)]
+
+
+def test_scenes_that_begin_between_two_centiseconds_are_cut_just_behind() -> None:
+    late = film(clip("a", 0, 2033), clip("b", 2033, 2967), duration=5000)
+    assert cutting.segments(frame_plan(late, TALL)) == [(0, 63), (63, 150)]
+
+
+@pytest.mark.parametrize(("minutes", "most"), [(4, 240), (5, 300), (9, 270), (60, 300)])
+def test_no_film_has_very_many_segments(minutes: int, most: int) -> None:
+    film_of_seconds = _film_of([1] * 60 * minutes, 0, 30)
+    spans = cutting.segments(frame_plan(film_of_seconds, TALL))
+    assert most // 2 < len(spans) <= most
+    assert (spans[0][0], spans[-1][1]) == (0, minutes * 60 * 30)
+
+
+def test_a_film_within_a_film_is_cut_less_often() -> None:
+    whole = VideoClip.model_validate(
+        {"id": "f", "start_ms": 0, "duration_ms": 12_000,
+         "source": {"kind": "asset", "asset_id": "f", "sha256": "0" * 64, "media": "video"}}
+    )  # fmt: skip
+    assert cutting.segments(frame_plan(film(whole, duration=12_000), TALL)) == [(0, 120), (120, 240), (240, 360)]
 
 
 def _film_of(lengths: list[int], fade: int, fps: int) -> Timeline:

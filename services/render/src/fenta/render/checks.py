@@ -19,10 +19,11 @@ FRAME_BYTES, HEADER_BYTES, SOUND_BYTES_SECOND = 8, 1 << 20, 48_000
 
 @dataclass(frozen=True)
 class Seen:
-    """Of every frame its mean luma and its difference to the one before; of probe frames whether text was there."""
+    """Of every frame its mean luma and its difference to the one before, where both were composed in one go; of probe
+    frames whether text was there."""
 
     luma: Sequence[float]
-    change: Sequence[float]
+    change: Sequence[float | None]
     captioned: Mapping[int, bool]
 
 
@@ -116,7 +117,12 @@ def _black(seen: Seen) -> list[bool]:
 
 
 def _standing(plan: FramePlan, seen: Seen) -> list[bool]:
-    return [change == 0 and plan.expected_to_move(frame) for frame, change in enumerate(seen.change)]
+    """Where a segment begins, what stood before goes on standing."""
+    flags, stands = [], False
+    for frame, change in enumerate(seen.change):
+        stands = (stands if change is None else change == 0) and plan.expected_to_move(frame)
+        flags.append(stands)
+    return flags
 
 
 def _file_faults(plan: FramePlan, facts: FileFacts, measured: Checks, encoder: Encoder) -> Iterator[Fault]:

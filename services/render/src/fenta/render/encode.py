@@ -1,7 +1,8 @@
 """Segments of frames are encoded, each by an ffmpeg of its own; segments and sound become one file by copying."""
 
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,7 @@ STANDARD = Encoding(SOFTWARE["h264"])
 
 def encode_segment(  # noqa: PLR0917
     text: Burn,
-    sources: Mapping[str, Path],
+    composer: Composer,
     folder: Path,
     span: tuple[int, int],
     report: Callable[[int], None],
@@ -63,7 +64,6 @@ def encode_segment(  # noqa: PLR0917
     name = segment_name(first).removesuffix(".mp4")
     probes = text.probes(first, last)
     (folder / f"{name}.ass").write_text(text.document(*span), encoding="utf-8")
-    composer = Composer(plan, sources, folder)
     with (folder / f"{name}.log").open("w+b") as log:
         arguments = segment_arguments(plan, encoding, name, last - first, [probe - first for probe in probes])
         child = programs.start(
@@ -97,12 +97,13 @@ def _feed(
     plain: list[Plane] = []
     wanted = set(probes)
     try:
-        for count, (number, frame) in enumerate(zip(range(*span), composer.frames(*span), strict=True), start=1):
-            child.stdin.write(frame.data.data)  # type: ignore[union-attr]
-            if number in wanted:
-                plain.append(_band(frame, composer.canvas).copy())
-            if count % REPORT_EVERY == 0 or number == span[1] - 1:
-                report(count)
+        with closing(composer.frames(*span)) as frames:
+            for count, (number, frame) in enumerate(zip(range(*span), frames, strict=True), start=1):
+                child.stdin.write(frame.data.data)  # type: ignore[union-attr]
+                if number in wanted:
+                    plain.append(_band(frame, composer.canvas).copy())
+                if count % REPORT_EVERY == 0 or number == span[1] - 1:
+                    report(count)
         child.stdin.close()  # type: ignore[union-attr]
     except BrokenPipeError:
         # The encoder died; why, it has written into its log.

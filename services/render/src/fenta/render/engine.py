@@ -272,8 +272,8 @@ async def _parts(
     """The segments by key, the sound and the thumbnails."""
     kept = await kept_of(crew, order.cache, cuts)
     progress = Progress(sum(cut.frames for cut in cuts), order.tell)
-    # Parts that look the same are made once. The longest first, so that the workers come to an end together.
-    new = sorted({cut.key: cut for cut in cuts if cut.key not in kept}.values(), key=lambda cut: -cut.frames)
+    # Parts that look the same are made once. In the order of the film: who has made one has the next one's pictures.
+    new = list({cut.key: cut for cut in cuts if cut.key not in kept}.values())
     progress.begin(sum(cut.frames for cut in cuts) - sum(cut.frames for cut in new))
     async with asyncio.TaskGroup() as group:
         making = group.create_task(order.hands.make(crew, new, order.cache, progress))

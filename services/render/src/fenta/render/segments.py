@@ -20,7 +20,7 @@ from fenta.render.thumbnail import candidates
 from fenta.render.timeline import FramePlan, Shot, captions, overlays, own_fonts, shaded, sounds
 
 # Raised whenever equal input is to be drawn in another way than before.
-ENGINE = 2
+ENGINE = 3
 # What names a thing or is heard without changing how it looks, and the one time that the frames say already.
 _UNSEEN = frozenset({"id", "scene", "asset_id", "start_ms", "gain_db"})
 

@@ -1,10 +1,9 @@
 """The pure half of a render: what every absolute frame number of a timeline shows."""
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import pairwise
 
 from fenta.contracts.timeline import (
     AssetSource,
@@ -23,9 +22,6 @@ from fenta.contracts.timeline import (
 )
 from fenta.render.captions.faces import Face
 from fenta.render.compose.placement import fills_the_canvas
-
-SEGMENT_SECONDS = 4
-LONGEST_SEGMENT_SECONDS = 8
 
 
 @dataclass(frozen=True)
@@ -60,11 +56,14 @@ class Shot:
         return (frame - self.first) / max(1, self.length - 1)
 
     @property
+    def filmed(self) -> bool:
+        source = self.clip.source
+        return isinstance(source, AssetSource) and source.media == "video"
+
+    @property
     def moves(self) -> bool:
         """Whether two neighbouring frames should differ: a moving picture, or a still one under a moving camera."""
-        source = self.clip.source
-        filmed = isinstance(source, AssetSource) and source.media == "video"
-        return self.fills and (filmed or self.clip.motion.kind != "static")
+        return self.fills and (self.filmed or self.clip.motion.kind != "static")
 
 
 @dataclass(frozen=True)
@@ -114,11 +113,6 @@ class FramePlan:
         # What lies over may hide all that moves.
         return not view.over and (view.above is not None or view.below.moves)
 
-    def segments(self) -> list[tuple[int, int]]:
-        """Half-open frame ranges that are encoded apart; they follow from the timeline alone, not from the machine."""
-        cuts = [0, *_cuts(self), self.frames]
-        return list(pairwise(cuts))
-
 
 def frame_plan(timeline: Timeline, canvas: Canvas, faces: Mapping[str, Face] | None = None) -> FramePlan:
     """Place every clip of the picture tracks on whole frames."""
@@ -144,23 +138,6 @@ def _fade(timeline: Timeline, clips: Sequence[VideoClip], lengths: Sequence[int]
         return 0
     # A transition longer than half of a neighbour would leave no moment in which that one is seen alone.
     return min(timeline.frame(transition.duration_ms), lengths[index] // 2, lengths[index - 1] // 2)
-
-
-def _cuts(plan: FramePlan) -> Iterator[int]:
-    last = 0
-    for border in [*(shot.first for shot in plan.shots[1:]), plan.frames]:
-        while border - last > LONGEST_SEGMENT_SECONDS * plan.fps:
-            last += SEGMENT_SECONDS * plan.fps
-            yield last
-        far_enough = border - last >= SEGMENT_SECONDS * plan.fps and plan.frames - border >= plan.fps
-        if far_enough and _on_a_centisecond(border, plan.fps):
-            last = border
-            yield last
-
-
-def _on_a_centisecond(frame: int, fps: int) -> bool:
-    # Caption files count centiseconds: shifted by anything else, a word would light up in a neighbouring frame.
-    return frame * 100 % fps == 0
 
 
 def grid_ms(fps: int) -> int:

@@ -18,9 +18,10 @@ from typing import Any
 from fenta.chassis.crash import crash_point
 from fenta.contracts.nodes import RenderParams
 from fenta.contracts.timeline import Canvas, Timeline
-from fenta.render import audio, encode, encoders, limits, programs, segments
+from fenta.render import audio, cutting, encode, encoders, limits, programs, segments
 from fenta.render.captions import own
 from fenta.render.captions.burn import Burn, burn, cautions, install_fonts, missing_glyphs
+from fenta.render.compose.composer import Composer
 from fenta.render.documents import Made, documents
 from fenta.render.errors import Fault, RenderInterrupted, RenderRefused, TimelineRefused
 from fenta.render.faults import covered_texts, faults
@@ -43,6 +44,7 @@ class Worker:
         self._face_model = Path(spec["face_model"]) if spec["face_model"] else None
         self._params = RenderParams.model_validate(spec["params"])
         self._say = say
+        self._composers: dict[int, Composer] = {}
 
     @cached_property
     def _plans(self) -> list[FramePlan]:
@@ -52,6 +54,12 @@ class Worker:
     @cached_property
     def _texts(self) -> list[Burn]:
         return [burn(plan) for plan in self._plans]
+
+    def _composer(self, canvas: int) -> Composer:
+        """Of the canvas that is worked on. It has the pictures of the segment before at hand, and may need them."""
+        if canvas not in self._composers:
+            self._composers = {canvas: Composer(self._plans[canvas], self._sources, self._of(canvas))}
+        return self._composers[canvas]
 
     def _of(self, canvas: int) -> Path:
         """The folder of one canvas' files."""
@@ -99,7 +107,7 @@ class Worker:
 
     def _cuts(self, encoding: encode.Encoding) -> Iterator[Answer]:
         for canvas, text in enumerate(self._texts):
-            for first, last in text.plan.segments():
+            for first, last in cutting.segments(text.plan):
                 found = {"canvas": canvas, "first": first, "last": last, "encoder": encoding.encoder.name}
                 yield found | {"key": segments.key(text, (first, last), encoding), "name": encode.segment_name(first)}
 
@@ -108,9 +116,9 @@ class Worker:
             self._say({"frames": frames})
             crash_point("segment.encoding")
 
-        text, folder = self._texts[canvas], self._of(canvas)
+        text, composer, folder = self._texts[canvas], self._composer(canvas), self._of(canvas)
         span, encoding = (first, last), self._encoding(encoder)
-        return asdict(encode.encode_segment(text, self._sources, folder, span, report, encoding))
+        return asdict(encode.encode_segment(text, composer, folder, span, report, encoding))
 
     def sound(self) -> Answer:
         formats = [self._params.audio] if self._params.audio else []

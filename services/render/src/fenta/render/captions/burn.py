@@ -1,5 +1,6 @@
 """The text of one film on one canvas, ready to be burned in: an ASS file and the fonts for it."""
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -39,8 +40,7 @@ class Burn:
 
     def probes(self, first: int, last: int) -> list[int]:
         """Within a segment one frame of each line of captions, at which its text must be in the picture."""
-        probed = [event for event in self.events if event.probed and event.first >= first]
-        middles = [(event.first + event.last) // 2 for event in probed]
+        middles = [(event.first + event.last) // 2 for event in self.events if event.probed]
         return sorted({middle for middle in middles if first <= middle < last})
 
 
@@ -97,5 +97,8 @@ def install_fonts(folder: Path, own: Iterable[Face] = ()) -> dict[str, str]:
             (there / path.name).symlink_to(path)
     known = (fonts.CAPTION, *fonts.OTHER_SCRIPTS)
     families = "".join(f"<family>{face.family}</family>" for face in known)
-    file.write_text(_FONTCONFIG.format(fonts=FOLDER, cache=cache.resolve(), families=families))
+    # Another worker's ffmpeg may be reading it: at no moment is it half written.
+    fresh = folder / f"fonts-{os.getpid()}.conf"
+    fresh.write_text(_FONTCONFIG.format(fonts=FOLDER, cache=cache.resolve(), families=families))
+    fresh.replace(file)
     return {"FONTCONFIG_FILE": str(file.resolve())}

@@ -1,6 +1,6 @@
 """Composes any range of a film's frames; what a frame shows follows from its absolute number alone."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,14 +27,16 @@ GROUND = tuple(int(plane.item()) for plane in to_yuv(np.array([[BACKGROUND]], np
 
 @dataclass
 class Statistics:
-    """What was seen of each frame while composing: mean luma, and how much it differs from the one before."""
+    """What was seen of each frame while composing: mean luma, and how much it differs from the one before, which nobody
+    knows of the first."""
 
     luma: list[float] = field(default_factory=list)
-    change: list[float] = field(default_factory=list)
+    change: list[float | None] = field(default_factory=list)
 
 
 class Composer:
-    """Draws frames in rising order. Holds the pictures of the shots in view, and no others."""
+    """Draws ranges of frames. Holds the pictures of the shots in view, and no others: the next range may show them
+    too."""
 
     def __init__(self, plan: FramePlan, sources: Mapping[str, Path], folder: Path) -> None:
         self._plan, self._sources, self._folder = plan, sources, folder
@@ -48,16 +50,16 @@ class Composer:
     def canvas(self) -> Canvas:
         return self._plan.canvas
 
-    def frames(self, first: int, last: int) -> Iterator[Frame]:
+    def frames(self, first: int, last: int) -> Generator[Frame]:
         """The frames of `[first, last)`, each valid until the next one is asked for."""
-        before = None
+        self.statistics, before = Statistics(), None
         try:
             for number in range(first, last):
                 self._compose(number)
                 before = self._observe(before)
                 yield self._out
         finally:
-            self._keep(())
+            self._keep([key for key, layer in self._layers.items() if layer.lasting])
 
     def _compose(self, number: int) -> None:
         view = self._plan.view(number)
@@ -111,6 +113,6 @@ class Composer:
     def _observe(self, before: np.ndarray | None) -> np.ndarray:
         sample = self._out.sample()
         self.statistics.luma.append(round(float(sample.mean()), 2))
-        changed = 255.0 if before is None else float(cv2.absdiff(sample, before).mean())
-        self.statistics.change.append(round(changed, 5))
+        changed = None if before is None else round(float(cv2.absdiff(sample, before).mean()), 5)
+        self.statistics.change.append(changed)
         return sample

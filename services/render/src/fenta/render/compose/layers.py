@@ -37,9 +37,13 @@ MIDDLE = (0.5, 0.5)
 
 
 class Layer(Protocol):
-    """Draws the frames of one shot, in rising order. `size` is its own on the canvas, wherever it will lie; `home` is
-    where its middle is when nobody moves it, in shares of the canvas."""
+    """Draws the frames of one shot; if it is `lasting` any of them, else one after the other from where it was opened.
 
+    `size` is its own on the canvas, wherever it will lie; `home` is where its middle is when nobody moves it, in shares
+    of the canvas.
+    """
+
+    lasting: bool
     brightness: float
     size: tuple[int, int]
     home: tuple[float, float]
@@ -57,11 +61,11 @@ def open_layer(plan: FramePlan, shot: Shot, sources: Mapping[str, Path], frame_n
     if isinstance(source, AssetSource) and source.media != "image":
         clip = Clip(sources[source.sha256], shot, plan, frame_number, folder)
         return _with_effects(clip, shot, given, sources)
-    still = _still(plan, shot, sources, folder)
+    still = _still(plan, shot, sources, frame_number, folder)
     return _with_effects(still, shot, still.bake(given, sources), sources)
 
 
-def _still(plan: FramePlan, shot: Shot, sources: Mapping[str, Path], folder: Path) -> "Still":
+def _still(plan: FramePlan, shot: Shot, sources: Mapping[str, Path], frame_number: int, folder: Path) -> "Still":
     source, canvas = shot.clip.source, plan.canvas
     whole = (canvas.width, canvas.height)
     if isinstance(source, GradientSource):
@@ -76,7 +80,8 @@ def _still(plan: FramePlan, shot: Shot, sources: Mapping[str, Path], folder: Pat
         return Still(shot, plan.fps, pictures.drawn(colours, alpha, size), size)
     if isinstance(source, TextSource):
         install_fonts(folder, plan.faces.values())
-        name, own = f"text-{shot.over}-{shot.first}", own_face(plan, source.font)
+        # Another worker may draw it for another segment at the same time, in the same folder.
+        name, own = f"text-{shot.over}-{shot.first}-{frame_number}", own_face(plan, source.font)
         colours, alpha, size = lettering.letter(source, canvas, folder, name, own)
         return Still(shot, plan.fps, pictures.drawn(colours, alpha, size), size)
     path = sources[cast(AssetSource, source).sha256]
@@ -95,7 +100,8 @@ class Changed:
 
     def __init__(self, layer: Layer, shot: Shot, prepared: Sequence[effects.Apply]) -> None:
         self._layer, self._shot, self._prepared = layer, shot, prepared
-        self.brightness, self.size, self.home = layer.brightness, layer.size, layer.home
+        self.lasting, self.brightness = layer.lasting, layer.brightness
+        self.size, self.home = layer.size, layer.home
 
     def draw(self, frame_number: int, frame: Frame, *, closer: float) -> None:
         self._layer.draw(frame_number, frame, closer=closer)
@@ -108,6 +114,8 @@ class Changed:
 
 class Still:
     """A picture under a moving camera."""
+
+    lasting = True
 
     def __init__(
         self, shot: Shot, fps: int, planes: Planes, size: tuple[int, int], home: tuple[float, float] = MIDDLE
@@ -148,6 +156,7 @@ class Still:
 class Colour:
     """A field of one colour."""
 
+    lasting = True
     home = MIDDLE
 
     def __init__(self, hexadecimal: str, canvas: Canvas) -> None:
@@ -165,6 +174,7 @@ class Colour:
 class Clip:
     """A film that a child decodes at the canvas' size and rate. Where it ends early, its last frame stays."""
 
+    lasting = False
     brightness = USUAL_BRIGHTNESS
     home = MIDDLE
 
