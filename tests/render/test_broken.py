@@ -146,6 +146,14 @@ def test_a_fault_that_can_be_seen_says_in_which_frame(film: Film) -> None:
     assert [fault.frame for fault in check(plan, facts, blind, GOOD).faults] == [90]
 
 
+def test_a_freeze_goes_on_over_the_border_of_a_segment(film: Film) -> None:
+    """Of a segment's first frame nobody knows whether it differs from the one before."""
+    facts, moving = inspect(film.video), [1.0] * (film.frames - 40)
+    still: list[float | None] = [0.0] * 20
+    assert codes(film, facts, seen(film, change=[None, *moving, *still[1:], None, *still[1:]])) == ["frozen"]
+    assert codes(film, facts, seen(film, change=[None, *moving, *still[1:], None, *still[1:-10], *[1.0] * 10])) == []
+
+
 def test_captions_that_the_encoder_did_not_draw_are_noticed(film: Film) -> None:
     facts = inspect(film.video)
     assert codes(film, facts, seen(film, captioned={30: True, 90: False})) == ["captions_missing"]

@@ -20,7 +20,7 @@ from fenta.contracts.timeline import (
     VideoClip,
     VideoTrack,
 )
-from fenta.render import programs
+from fenta.render import cutting, programs
 from fenta.render.captions.burn import burn, install_fonts
 from fenta.render.captions.looks import LOOKS
 from fenta.render.timeline import frame_plan
@@ -43,6 +43,16 @@ def film(
     picture = VideoClip(id="v", start_ms=0, duration_ms=duration, source=ColourSource(colour="#777777"))
     tracks = [VideoTrack(id="v1", clips=[picture]), OverlayTrack(id="o1", clips=list(overlays)), captions]
     return Timeline(duration_ms=duration, canvases=[CANVAS], tracks=tracks)  # type: ignore[arg-type]
+
+
+def test_every_line_is_looked_for_in_one_segment() -> None:
+    """Also one that began in the segment before."""
+    text = burn(frame_plan(film(["seven", "words", "are", "two", "or", "three", "lines"], style="fill"), CANVAS))
+    spans, probes = cutting.segments(text.plan), text.probes(0, text.plan.frames)
+    lines = [event for event in text.events if event.probed]
+    assert any(event.first < first < event.last for event in lines for first, _ in spans)
+    assert len(probes) == len({(event.first, event.last) for event in lines})
+    assert [probe for span in spans for probe in text.probes(*span)] == probes
 
 
 def drawn(timeline: Timeline, folder: Path, frames: tuple[int, ...] = ()) -> np.ndarray:

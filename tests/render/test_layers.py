@@ -21,6 +21,7 @@ from fenta.contracts.timeline import (
     VideoClip,
     VideoTrack,
 )
+from fenta.render.compose import composer as composer_module
 from fenta.render.compose.colour import yuv_of
 from fenta.render.compose.composer import GROUND, Composer
 from fenta.render.compose.frame import Frame
@@ -194,6 +195,40 @@ def test_no_layer_is_kept_when_nobody_sees_it(shelf: Shelf, tmp_path: Path) -> N
     composer = Composer(made, shelf.files, tmp_path)
     kept = [len(composer._layers) for _ in composer.frames(0, 12)]
     assert (kept[0], kept[-1]) == (2, 1)
+
+
+def test_the_next_part_of_a_film_finds_its_pictures_and_opens_its_clips_anew(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = image(shelf, "noise.png", noise(3))
+    made = plan([clip("a", picture, motion={"kind": "push_in"})], [clip("b", film(shelf), scale=0.5)])
+    whole = [frame.data.tobytes() for frame in Composer(made, shelf.files, shelf.folder).frames(0, 30)]
+    opened: list[str] = []
+
+    def noted(of: FramePlan, shot: Any, *given: Any) -> Any:
+        opened.append(shot.clip.id)
+        return open_layer(of, shot, *given)
+
+    monkeypatch.setattr(composer_module, "open_layer", noted)
+    composer = Composer(made, shelf.files, shelf.folder)
+    for first, last in ((9, 20), (20, 30), (0, 9)):
+        assert [frame.data.tobytes() for frame in composer.frames(first, last)] == whole[first:last]
+    assert opened == ["a", "b", "b", "b"]
+    assert len(composer.statistics.luma) == 9
+
+
+@pytest.mark.parametrize(("kind", "given"), [("mp4", {}), ("mp4", {"speed": 1.5, "in_ms": 90}), ("ts", {})])
+def test_a_part_of_a_film_within_a_film_shows_the_frames_of_the_whole(shelf: Shelf, kind: str, given: Any) -> None:
+    """Its own rate is another one, and it ends before the clip does."""
+    shelf.film(shelf.folder / f"film.{kind}", seconds=0.6, width=108, height=192)
+    made = plan([clip("a", source(shelf, f"film.{kind}", "video"), **given)])
+    composers = [Composer(made, shelf.files, shelf.folder) for _ in range(5)]
+    whole, *parts = (
+        [frame.data.tobytes() for frame in composer.frames(first, last)]
+        for composer, first, last in zip(composers, (0, 7, 10, 19, 25), (30, 10, 19, 25, 30), strict=True)
+    )
+    assert [frame for part in parts for frame in part] == whole[7:]
+    assert len(set(whole[:12])) > 8
 
 
 # --- what is drawn and not decoded ------------------------------------------------------------------------------------

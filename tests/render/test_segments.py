@@ -1,6 +1,8 @@
 """Finished segments are found again: by what sets their pixels, by nothing else, and never at the price of a film."""
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -136,6 +138,13 @@ def test_a_film_that_is_heard_is_a_part_of_the_sound(document: Timeline) -> None
     heard = changed(document, VideoTrack, gain_db=-6)
     assert keys(heard) == keys(document)
     assert places_changed(side_keys(document), side_keys(heard))[0] == 0
+
+
+def test_what_draws_is_not_loaded_before_something_is_drawn() -> None:
+    """A film without a change is planned and joined by a worker that starts quickly."""
+    program = "import sys, fenta.render.worker; print(*({'cv2', 'numpy', 'opentimelineio'} & set(sys.modules)))"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert loaded.split() == []
 
 
 class Shelved:

@@ -23,6 +23,11 @@ def segments(plan: FramePlan) -> list[tuple[int, int]]:
     return list(pairwise([0, *_borders(plan), plan.frames]))
 
 
+def file_name(first: int) -> str:
+    """The file of the segment that begins with this frame."""
+    return f"segment-{first:06d}.mp4"
+
+
 def _borders(plan: FramePlan) -> Iterator[int]:
     """Where it may be cut is cut when no segment becomes too short by it, and between those where one would be long."""
     second = plan.fps * _pace(plan)

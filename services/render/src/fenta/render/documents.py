@@ -11,9 +11,8 @@ from typing import Any
 from fenta.contracts.digest import digest_of
 from fenta.contracts.nodes import RenderParams, Sidecar
 from fenta.contracts.timeline import AssetSource, AudioClip, Canvas, LogoSource, Timeline, VideoClip
-from fenta.render import audio, programs, sidecars
-from fenta.render.interchange import to_otio
-from fenta.render.timeline import captions, own_fonts, pictures, sounds
+from fenta.render import programs, sidecars
+from fenta.render.timeline import audible, captions, own_fonts, pictures, sounds
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ def _wanted(timeline: Timeline, params: RenderParams) -> Iterator[Sidecar]:
     for name in params.sidecars:
         if name in {"srt", "vtt", "ass"} and captions(timeline) is None:
             continue
-        if name == "loudness" and not audio.audible(timeline):
+        if name == "loudness" and not audible(timeline):
             continue
         yield name
 
@@ -65,10 +64,14 @@ def _ass(timeline: Timeline, made: Made, _folder: Path) -> str:
 
 
 def _otio(timeline: Timeline, _made: Made, _folder: Path) -> str:
+    from fenta.render.interchange import to_otio  # noqa: PLC0415 - its library is large, and seldom asked for
+
     return to_otio(timeline)
 
 
 def _loudness(timeline: Timeline, _made: Made, folder: Path) -> str:
+    from fenta.render import audio  # noqa: PLC0415 - nothing else here is about sounds
+
     return _json(audio.loudness_report(timeline.loudness, folder))
 
 

@@ -1,4 +1,4 @@
-"""Segments of frames are encoded, each by an ffmpeg of its own; segments and sound become one file by copying."""
+"""Segments of frames are encoded, each by an ffmpeg of its own."""
 
 import subprocess
 from collections.abc import Callable, Sequence
@@ -11,13 +11,12 @@ import cv2
 import ffmpeg
 import numpy as np
 
-from fenta.contracts.nodes import Quality
 from fenta.contracts.timeline import Canvas
-from fenta.render import programs
+from fenta.render import cutting, programs
 from fenta.render.captions.burn import Burn
 from fenta.render.compose.composer import Composer, Statistics
 from fenta.render.compose.frame import Frame, Plane
-from fenta.render.encoders import SOFTWARE, Encoder
+from fenta.render.encoders import STANDARD, Encoding, exact_clock
 from fenta.render.places import place_of
 from fenta.render.timeline import FramePlan
 
@@ -37,20 +36,6 @@ class Segment:
     captioned: dict[int, bool] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Encoding:
-    """How finished frames become a film."""
-
-    encoder: Encoder
-    quality: Quality = "standard"
-
-    def options(self, plan: FramePlan) -> dict[str, Any]:
-        return self.encoder.arguments(self.quality, plan.fps)
-
-
-STANDARD = Encoding(SOFTWARE["h264"])
-
-
 def encode_segment(  # noqa: PLR0917
     text: Burn,
     composer: Composer,
@@ -61,7 +46,7 @@ def encode_segment(  # noqa: PLR0917
 ) -> Segment:
     """Compose and encode `[first, last)` into `folder`. Raises RenderRefused or RenderInterrupted."""
     (first, last), plan = span, text.plan
-    name = segment_name(first).removesuffix(".mp4")
+    name = cutting.file_name(first).removesuffix(".mp4")
     probes = text.probes(first, last)
     (folder / f"{name}.ass").write_text(text.document(*span), encoding="utf-8")
     with (folder / f"{name}.log").open("w+b") as log:
@@ -75,11 +60,6 @@ def encode_segment(  # noqa: PLR0917
         zip((probe - first for probe in probes), _visible(folder / f"{name}.probe", plan, plain), strict=True)
     )
     return Segment(f"{name}.mp4", last - first, composer.statistics, captioned)
-
-
-def segment_name(first: int) -> str:
-    """The file of the segment that begins with this frame."""
-    return f"segment-{first:06d}.mp4"
 
 
 def fonts_environment(folder: Path) -> dict[str, str]:
@@ -136,7 +116,8 @@ def segment_arguments(plan: FramePlan, encoding: Encoding, name: str, frames: in
         both = written.split(outputs=2)
         outputs = [_encoded(plan, encoding, both.video(0), name, frames), _probed(plan, both.video(1), name, probes)]
     quiet = {"v": "error", "nostdin": True, "filter_threads": 1, "filter_complex_threads": 1}
-    return _arguments(ffmpeg.merge_outputs(*outputs).global_args(extra_options=quiet))
+    command: list[str] = ffmpeg.merge_outputs(*outputs).global_args(extra_options=quiet).compile(overwrite_output=True)
+    return command[1:]
 
 
 def written_over(stream: Any, document: str, fps: int) -> Any:
@@ -163,7 +144,7 @@ def raw_input_options(plan: FramePlan) -> dict[str, Any]:
 
 def _encoded(plan: FramePlan, encoding: Encoding, stream: Any, name: str, frames: int) -> Any:
     tagged = stream.setparams(range="tv", colorspace="bt709", color_primaries="bt709", color_trc="bt709")
-    options = {"frames:v": frames, **encoding.options(plan), **_exact_clock(plan)}
+    options = {"frames:v": frames, **encoding.options(plan.fps), **exact_clock(plan.fps)}
     return ffmpeg.output(tagged, filename=f"{name}.mp4", extra_options=options)
 
 
@@ -172,16 +153,6 @@ def _probed(plan: FramePlan, stream: Any, name: str, probes: Sequence[int]) -> A
     chosen = stream.select(expr="+".join(f"eq(n,{probe})" for probe in probes)).video(0)
     band = chosen.crop(out_w=plan.canvas.width, out_h=height, x=0, y=top).extractplanes(planes="y").video(0)
     return ffmpeg.output(band, filename=f"{name}.probe", extra_options={"f": "rawvideo", "fps_mode": "passthrough"})
-
-
-def _exact_clock(plan: FramePlan) -> dict[str, Any]:
-    ticks = 1000 * plan.fps
-    return {"video_track_timescale": ticks, "movie_timescale": ticks}
-
-
-def _arguments(stream: Any) -> list[str]:
-    command: list[str] = stream.compile(cmd="ffmpeg", overwrite_output=True)
-    return command[1:]
 
 
 def _band_rows(canvas: Canvas) -> tuple[int, int]:
@@ -201,19 +172,3 @@ def _visible(probe: Path, plan: FramePlan, plain: Sequence[Plane]) -> list[bool]
     seen = np.fromfile(probe, np.uint8).reshape(-1, _band_rows(plan.canvas)[1], plan.canvas.width)
     shares = [float((cv2.absdiff(now, before) > VISIBLE_STEP).mean()) for now, before in zip(seen, plain, strict=True)]
     return [share > VISIBLE_SHARE for share in shares]
-
-
-# --- joining ----------------------------------------------------------------------------------------------------------
-
-
-def join(plan: FramePlan, segments: Sequence[tuple[str, int]], sound: str | None, folder: Path, name: str) -> Path:
-    """Put segments, given as (file, frames), and sound into one file that can be played while it is loaded."""
-    lines = [f"file '{file}'\nduration {frames / plan.fps:.9f}\n" for file, frames in segments]
-    (folder / "segments.txt").write_text("".join(lines))
-    streams: list[Any] = [ffmpeg.input("segments.txt", extra_options={"f": "concat", "safe": 0}).video]
-    if sound:
-        streams.append(ffmpeg.input(sound).audio)
-    options = {"c": "copy", "fflags": "+bitexact", "movflags": "+faststart", **_exact_clock(plan)}
-    output = ffmpeg.output(*streams, filename=name, extra_options=options)
-    programs.run(_arguments(output.global_args(extra_options={"v": "error", "nostdin": True})), folder=folder)
-    return folder / name

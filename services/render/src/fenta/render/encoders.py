@@ -76,6 +76,25 @@ SOFTWARE: Mapping[Codec, Encoder] = {
 }  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Encoding:
+    """How finished frames become a film."""
+
+    encoder: Encoder
+    quality: Quality = "standard"
+
+    def options(self, fps: int) -> dict[str, Any]:
+        return self.encoder.arguments(self.quality, fps)
+
+
+STANDARD = Encoding(SOFTWARE["h264"])
+
+
+def exact_clock(fps: int) -> dict[str, Any]:
+    """Options of an MP4 in which every frame's time is a whole number of ticks, in its header too."""
+    return {"video_track_timescale": 1000 * fps, "movie_timescale": 1000 * fps}
+
+
 def _card(name: str, codec: Codec, profile: str, scale: str, **options: Any) -> Encoder:
     return Encoder(name, codec, profile, (scale, _at(30, 24, 19)), options, hardware=True, tried=False)
 

@@ -15,9 +15,8 @@ from fenta.contracts.timeline import OverlayClip, OverlayTrack
 from fenta.render import programs
 from fenta.render.captions.burn import Burn
 from fenta.render.captions.faces import FOLDER
-from fenta.render.encode import STANDARD, Encoding
-from fenta.render.thumbnail import candidates
-from fenta.render.timeline import FramePlan, Shot, captions, overlays, own_fonts, shaded, sounds
+from fenta.render.encoders import STANDARD, Encoding
+from fenta.render.timeline import FramePlan, Shot, captions, overlays, own_fonts, shaded, sounds, thumbnail_frames
 
 # Raised whenever equal input is to be drawn in another way than before.
 ENGINE = 3
@@ -33,7 +32,7 @@ def key(text: Burn, span: tuple[int, int], encoding: Encoding = STANDARD) -> str
             "engine": ENGINE,
             "programs": _programs(),
             "fonts": _fonts(),
-            "encoder": encoding.options(plan),
+            "encoder": encoding.options(plan.fps),
             "canvas": plan.canvas.model_dump(mode="json"),
             "fps": plan.fps,
             "frames": last - first,
@@ -70,7 +69,9 @@ def thumbnail_key(plan: FramePlan, *chosen_by: str) -> str:
             "fonts": _fonts(),
             "canvas": plan.canvas.model_dump(mode="json"),
             "fps": plan.fps,
-            "frames": [[_shot(shot, plan, number) for shot in plan.view(number).shots] for number in candidates(plan)],
+            "frames": [
+                [_shot(shot, plan, number) for shot in plan.view(number).shots] for number in thumbnail_frames(plan)
+            ],
             "titled": [plan.timeline.title, any(isinstance(one, OverlayTrack) for one in plan.timeline.tracks)],
             "set_in": [font.sha256 for font in own_fonts(plan.timeline)[:1]],
             "accent": track.accent if track else None,

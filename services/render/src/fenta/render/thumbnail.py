@@ -18,11 +18,10 @@ from fenta.render.compose.composer import Composer
 from fenta.render.compose.frame import Frame
 from fenta.render.encode import fonts_environment, raw_input_options, written_over
 from fenta.render.faces import Faces
-from fenta.render.timeline import FramePlan, own_fonts
+from fenta.render.timeline import FramePlan, own_fonts, thumbnail_frames
 
 NAME = "thumbnail.jpg"
 BOX = (0.08, 0.1, 0.84, 0.3)
-CANDIDATES = 6
 SETTLED = 600_000
 
 
@@ -81,14 +80,9 @@ def _titled(timeline: Timeline) -> Timeline:
     return timeline.model_copy(update={"tracks": [*overlay, *captions]})
 
 
-def candidates(plan: FramePlan) -> list[int]:
-    """The frames that it is chosen from: the middles of the first shots, where no transition shows another."""
-    return [(shot.first + shot.fade + shot.last) // 2 for shot in plan.shots[:CANDIDATES]]
-
-
 def _best(plan: FramePlan, sources: Mapping[str, Path], folder: Path, worth: Worth) -> bytes:
     """The first where one is worth as much as the other."""
-    frames = [_frame(plan, sources, folder, number, worth) for number in candidates(plan)]
+    frames = [_frame(plan, sources, folder, number, worth) for number in thumbnail_frames(plan)]
     return max(frames, key=lambda pair: pair[0])[1]
 
 

@@ -23,6 +23,9 @@ from fenta.contracts.timeline import (
 from fenta.render.captions.faces import Face
 from fenta.render.compose.placement import fills_the_canvas
 
+# How many frames a thumbnail is chosen from.
+CANDIDATES = 6
+
 
 @dataclass(frozen=True)
 class Shot:
@@ -140,6 +143,11 @@ def _fade(timeline: Timeline, clips: Sequence[VideoClip], lengths: Sequence[int]
     return min(timeline.frame(transition.duration_ms), lengths[index] // 2, lengths[index - 1] // 2)
 
 
+def thumbnail_frames(plan: FramePlan) -> list[int]:
+    """The frames that a thumbnail is chosen from: the middles of the first shots, where no transition shows another."""
+    return [(shot.first + shot.fade + shot.last) // 2 for shot in plan.shots[:CANDIDATES]]
+
+
 def grid_ms(fps: int) -> int:
     """The shortest step that is both a whole number of frames and of 10 ms."""
     return next(step for step in range(10, 1001, 10) if step * fps % 1000 == 0)
@@ -160,6 +168,12 @@ def overlays(timeline: Timeline) -> list[OverlayClip]:
 
 def sounds(timeline: Timeline) -> list[AudioTrack]:
     return [track for track in timeline.tracks if isinstance(track, AudioTrack)]
+
+
+def audible(timeline: Timeline) -> bool:
+    """Whether anything is to be heard."""
+    own = (clip.gain_db is not None for clip in pictures(timeline))
+    return any(track.clips for track in sounds(timeline)) or any(own)
 
 
 def captions(timeline: Timeline) -> CaptionTrack | None:

@@ -1,6 +1,8 @@
 """A process that does the heavy parts of one render: a task per line comes in, answers go out, one JSON each.
 
 `python -m fenta.render.worker SPEC PARENT` ends when its input ends, and with it everything that it has started.
+What frames and sounds are made of is loaded with the first task that makes some: a film of parts that are all there
+needs none of it.
 """
 
 import json
@@ -13,22 +15,23 @@ from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fenta.chassis.crash import crash_point
 from fenta.contracts.nodes import RenderParams
 from fenta.contracts.timeline import Canvas, Timeline
-from fenta.render import audio, cutting, encode, encoders, limits, programs, segments
+from fenta.render import cutting, encoders, joining, limits, programs, segments
 from fenta.render.captions import own
 from fenta.render.captions.burn import Burn, burn, cautions, install_fonts, missing_glyphs
-from fenta.render.compose.composer import Composer
 from fenta.render.documents import Made, documents
 from fenta.render.errors import Fault, RenderInterrupted, RenderRefused, TimelineRefused
 from fenta.render.faults import covered_texts, faults
 from fenta.render.inspection import inspect
 from fenta.render.previews import picture_of, previews
-from fenta.render.thumbnail import render_thumbnail, worth
-from fenta.render.timeline import FramePlan, frame_plan, label, own_fonts
+from fenta.render.timeline import FramePlan, audible, frame_plan, label, own_fonts
+
+if TYPE_CHECKING:
+    from fenta.render.compose.composer import Composer
 
 Answer = dict[str, Any]
 
@@ -55,8 +58,10 @@ class Worker:
     def _texts(self) -> list[Burn]:
         return [burn(plan) for plan in self._plans]
 
-    def _composer(self, canvas: int) -> Composer:
+    def _composer(self, canvas: int) -> "Composer":
         """Of the canvas that is worked on. It has the pictures of the segment before at hand, and may need them."""
+        from fenta.render.compose.composer import Composer  # noqa: PLC0415
+
         if canvas not in self._composers:
             self._composers = {canvas: Composer(self._plans[canvas], self._sources, self._of(canvas))}
         return self._composers[canvas]
@@ -76,7 +81,7 @@ class Worker:
     def prepare(self, encoder: str) -> Answer:
         """Refuse what cannot be rendered, with all reasons; make the fonts known."""
         found = faults(self._timeline, self._canvases, lambda texts: missing_glyphs(list(texts)))
-        if self._params.audio and not audio.audible(self._timeline):
+        if self._params.audio and not audible(self._timeline):
             found.append(Fault("silent", "The sound is asked for alone, but nothing is to be heard."))
         if found:
             raise TimelineRefused(found)
@@ -102,16 +107,18 @@ class Worker:
             install_fonts(self._of(canvas), self._plans[canvas].faces.values())
         return {}
 
-    def _encoding(self, encoder: str) -> encode.Encoding:
-        return encode.Encoding(encoders.BY_NAME[encoder], self._params.quality)
+    def _encoding(self, encoder: str) -> encoders.Encoding:
+        return encoders.Encoding(encoders.BY_NAME[encoder], self._params.quality)
 
-    def _cuts(self, encoding: encode.Encoding) -> Iterator[Answer]:
+    def _cuts(self, encoding: encoders.Encoding) -> Iterator[Answer]:
         for canvas, text in enumerate(self._texts):
             for first, last in cutting.segments(text.plan):
                 found = {"canvas": canvas, "first": first, "last": last, "encoder": encoding.encoder.name}
-                yield found | {"key": segments.key(text, (first, last), encoding), "name": encode.segment_name(first)}
+                yield found | {"key": segments.key(text, (first, last), encoding), "name": cutting.file_name(first)}
 
     def segment(self, canvas: int, first: int, last: int, encoder: str) -> Answer:
+        from fenta.render import encode  # noqa: PLC0415
+
         def report(frames: int) -> None:
             self._say({"frames": frames})
             crash_point("segment.encoding")
@@ -121,17 +128,21 @@ class Worker:
         return asdict(encode.encode_segment(text, composer, folder, span, report, encoding))
 
     def sound(self) -> Answer:
+        from fenta.render import audio  # noqa: PLC0415
+
         formats = [self._params.audio] if self._params.audio else []
         return asdict(audio.render_sound(self._plans[0], self._sources, self._folder, formats))
 
     def thumbnail(self, canvas: int) -> Answer:
+        from fenta.render.thumbnail import render_thumbnail, worth  # noqa: PLC0415
+
         best = worth(self._params.thumbnail_by, self._face_model)
         made = render_thumbnail(self._plans[canvas], self._sources, self._of(canvas), best)
         return self._handed_over(made, canvas)
 
     def join(self, canvas: int, segments: list[tuple[str, int]], sound: str | None) -> Answer:
         heard = str(self._folder / sound) if sound else None
-        film = encode.join(self._plans[canvas], segments, heard, self._of(canvas), "video.mp4")
+        film = joining.join(self._plans[canvas], segments, heard, self._of(canvas), "video.mp4")
         crash_point("film.joined")
         facts = asdict(inspect(film))
         return self._handed_over(film, canvas) | {"facts": facts}

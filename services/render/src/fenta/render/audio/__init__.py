@@ -11,10 +11,10 @@ from fenta.contracts.nodes import AudioFormat
 from fenta.render.audio import mastering
 from fenta.render.audio.mastering import loudness_report
 from fenta.render.audio.mixing import mix
-from fenta.render.audio.samples import RATE, audible
-from fenta.render.timeline import FramePlan
+from fenta.render.audio.samples import RATE
+from fenta.render.timeline import FramePlan, audible
 
-__all__ = ["RATE", "Sound", "audible", "loudness_report", "render_sound"]
+__all__ = ["RATE", "Sound", "loudness_report", "render_sound"]
 
 
 @dataclass(frozen=True)

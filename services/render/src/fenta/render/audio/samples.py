@@ -9,10 +9,8 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from fenta.contracts.timeline import Timeline
 from fenta.render import sniffing
 from fenta.render.errors import RenderRefused
-from fenta.render.timeline import picture_tracks, sounds
 
 RATE = 48_000
 HOP = RATE // 100
@@ -25,12 +23,6 @@ _WIDTH = 8
 
 Samples = NDArray[np.float32]
 Levels = NDArray[np.float64]
-
-
-def audible(timeline: Timeline) -> bool:
-    """Whether anything is to be heard."""
-    own = (clip.gain_db is not None for track in picture_tracks(timeline) for clip in track.clips)
-    return any(track.clips for track in sounds(timeline)) or any(own)
 
 
 class Recording:

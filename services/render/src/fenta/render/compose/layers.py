@@ -33,6 +33,8 @@ from fenta.render.timeline import FramePlan, Shot, own_face
 
 # What the shading assumes about material that it cannot look at before it is drawn.
 USUAL_BRIGHTNESS = 100.0
+# Files that say where their key frames are. Looked for in any other, a moment is missed by seconds.
+INDEXED = frozenset({"mov", "matroska"})
 MIDDLE = (0.5, 0.5)
 
 
@@ -172,7 +174,7 @@ class Colour:
 
 
 class Clip:
-    """A film that a child decodes at the canvas' size and rate. Where it ends early, its last frame stays."""
+    """A film that a child decodes at the canvas' size and rate. Raises RenderRefused when it shows nothing at all."""
 
     lasting = False
     brightness = USUAL_BRIGHTNESS
@@ -185,26 +187,16 @@ class Clip:
         self._child = programs.start(
             arguments, folder=folder, stdout=subprocess.PIPE, stderr=self._errors, limits=DECODING
         )
-        self._held: Frame | None = None
 
     def draw(self, frame_number: int, frame: Frame, *, closer: float) -> None:
-        got = cast(BufferedReader, self._child.stdout).readinto(frame.data.data)
-        if got == frame.data.nbytes:
-            self._held = self._held or Frame(frame.width, frame.height)
-            self._held.data[:] = frame.data
-        else:
-            frame.data[:] = self._last().data
+        if cast(BufferedReader, self._child.stdout).readinto(frame.data.data) != frame.data.nbytes:
+            raise footage.endless(self._clip_id) if self._is_endless() else footage.unreadable(self._clip_id)
         frame.alpha = None
         if closer != 1:
             _approach(frame, closer)
 
-    def _last(self) -> Frame:
-        """What is seen where the film has ended. Raises RenderRefused when it never began, or was ended."""
-        if self._child.wait() == -signal.SIGXCPU:
-            raise footage.endless(self._clip_id)
-        if self._held is None:
-            raise footage.unreadable(self._clip_id)
-        return self._held
+    def _is_endless(self) -> bool:
+        return self._child.wait() == -signal.SIGXCPU
 
     def close(self) -> None:
         self._child.kill()
@@ -215,19 +207,25 @@ class Clip:
 
 
 def decoder_arguments(path: Path, shot: Shot, plan: FramePlan, frame_number: int) -> list[str]:
-    """Raw frames of one film from the moment on that `frame_number` shows."""
+    """Raw frames of one film from the moment on that `frame_number` shows.
+
+    The film's own clock is kept wherever decoding begins, so that any part shows the frames of the whole: a frame
+    stands until the next one's time has come, and the last one where the film has ended.
+    """
     clip, canvas = shot.clip, plan.canvas
-    offset = (frame_number - shot.first) / plan.fps * clip.speed
-    count = shot.last + shot.tail - frame_number
+    first, begin = frame_number - shot.first, clip.in_ms / 1000
     toned = f"{footage.TONED}," if footage.is_brighter(path, clip.id) else ""
     filters = (
-        f"{footage.WHOLE},setpts=PTS/{clip.speed},fps={plan.fps},{toned}{_fit(clip, canvas)},"
-        f"trim=end_frame={count},setpts=PTS-STARTPTS,format=yuv420p"
+        f"{footage.WHOLE},setpts=(PTS-{begin}/TB)/{clip.speed},fps={plan.fps}:start_time=0,"
+        f"tpad=stop=-1:stop_mode=clone,trim=start_frame={first}:end_frame={shot.length},setpts=PTS-STARTPTS,"
+        f"{toned}{_fit(clip, canvas)},format=yuv420p"
     )
-    seek = ["-ss", f"{clip.in_ms / 1000 + offset:.6f}"]
+    kind = sniffing.demuxer(path, clip.id)
+    seek = ["-noaccurate_seek", "-ss", f"{begin + first / plan.fps * clip.speed:.6f}"] if kind in INDEXED else []
+    clock = ["-copyts", "-start_at_zero", *seek]
     guards = [part for name, value in sniffing.GUARDS.items() for part in (f"-{name}", value)]
-    guarded = [*guards, "-max_pixels", str(sniffing.MOST_PIXELS), "-f", sniffing.demuxer(path, clip.id)]
-    decode = ["-v", "error", "-nostdin", "-threads", "1", *guarded, *seek, "-i", str(path.resolve()), "-an"]
+    guarded = [*guards, "-max_pixels", str(sniffing.MOST_PIXELS), "-f", kind]
+    decode = ["-v", "error", "-nostdin", "-threads", "1", *guarded, *clock, "-i", str(path.resolve()), "-an"]
     return [*decode, "-vf", filters, "-f", "rawvideo", "-"]
 
 
