@@ -22,7 +22,7 @@ from fenta.contracts.events import Problem, StepFailed
 from fenta.embedded.topics import create_topics
 from tools.bench.bus.stage import SERVICE, Stage
 
-SLOTS = 2000
+SLOTS = 4000
 LANE = "high"
 ERROR = Problem.model_validate({"class": "internal", "code": "bench", "message": "a step"})
 

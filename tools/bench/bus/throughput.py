@@ -19,7 +19,8 @@ from tools.bench.page import result
 
 ROUNDS = 7
 ROUNDS_ON_SLOW_DISK = 5
-JOBS = 2000
+# As many in flight as fill a batch of the consumer, while another is worked on, ended and sent.
+JOBS = 4000
 STEPS = 5
 
 
