@@ -38,6 +38,7 @@ async def _rounds(here: Stage) -> list[tuple[float, float]]:
         for _ in range(ROUNDS + 1):
             rows = [outbox_row(step_of(f"job_{number}", 1), source=SERVICE) for number in range(ROWS)]
             rounds.append((await _relayed(database, relay, producer), await _sent(producer, rows)))
+        await relay.close()
     await producer.stop()
     return rounds[1:]
 

@@ -78,11 +78,11 @@ class Relay:
                     await self._sleep()
                 except Exception as error:  # whatever failed, the rows are still there
                     log.warning("relay.failed", error=f"{type(error).__name__}: {error}")
-                    await self._close()
+                    await self.close()
                     await asyncio.sleep(pause)
                     pause = min(pause * 2, 5)
         finally:
-            await self._close()
+            await self.close()
 
     async def state(self) -> tuple[int, float]:
         """Rows in the outbox, and the age of the oldest in seconds."""
@@ -168,7 +168,8 @@ class Relay:
         async with asyncio.timeout(SEND_TIMEOUT_SECONDS):
             await send_all(producer, rows)
 
-    async def _close(self) -> None:
+    async def close(self) -> None:
+        """Leave Postgres and Kafka; the next batch connects anew."""
         producer, self._producer = self._producer, None
         await self._backlog.close()
         if producer:
