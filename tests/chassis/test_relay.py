@@ -142,6 +142,28 @@ async def test_two_relays_of_one_service_send_each_event_once(
     assert await bus.ends("budget.exceeded") == 30
 
 
+async def test_rows_that_were_sent_are_swept_up(
+    database: Database, relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fenta.chassis.backlog.SWEEP_ROWS", 10)
+    swept = text("SELECT vacuum_count FROM pg_stat_user_tables WHERE relname = 'outbox' AND schemaname = 'billing'")
+
+    async def count() -> int:
+        async with database.engine.connect() as connection:
+            return int(await connection.scalar(swept) or 0)
+
+    before = await count()
+    await publish(database, *(exceeded("org_1", number) for number in range(9)))
+    await until(lambda: empty(database))
+    assert await count() == before
+    await publish(database, exceeded("org_1", 9))
+
+    async def once_more() -> bool:
+        return await count() == before + 1
+
+    await until(once_more)
+
+
 def progressed(number: int) -> JobProgressed:
     return JobProgressed.model_validate(
         {"org_id": "o", "job_id": "j", "status": "running", "phase": "RUNNING", "progress": number, "spent": {}}

@@ -11,6 +11,7 @@ from fenta.chassis.outbox import OutboxRow
 # Event ids by row, in the order of the rows.
 Batch = Mapping[int, str]
 NOTHING: Batch = {}
+SWEEP_ROWS = 20_000
 
 _LOCK = "hashtext('outbox:' || current_schema())"
 _TAKE = f"SELECT pg_try_advisory_lock({_LOCK})"
@@ -29,6 +30,8 @@ _FORGET_AND_READ_ON = spelt_out("""
 _CONTENTS = spelt_out(
     "SELECT CAST(event_id AS text), topic, key, value, headers FROM outbox WHERE id = ANY(COLUMN($1, bigint))"
 )
+# Where Postgres is at it itself there is nothing to do.
+_SWEEP = "VACUUM (SKIP_LOCKED, INDEX_CLEANUP ON, TRUNCATE OFF) outbox"
 
 
 class Backlog:
@@ -37,6 +40,7 @@ class Backlog:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self._pooled: Any = None
+        self._unswept = 0
 
     async def take(self) -> bool:
         """Hold it until `let_go` or `close`; false while another relay does."""
@@ -48,7 +52,16 @@ class Backlog:
         driver = await self._driver()
         of_both = joined(map(str, sent)), joined(map(str, sending))
         ids, event_ids = await driver.fetchrow(_FORGET_AND_READ_ON, *of_both, rows)
+        await self._sweep(len(sent))
         return dict(zip(ids or (), event_ids or (), strict=True))
+
+    async def _sweep(self, forgotten: int) -> None:
+        """Rows that are gone lie in the reader's way until they are swept up; Postgres itself looks once a minute."""
+        self._unswept += forgotten
+        if self._unswept >= SWEEP_ROWS:
+            self._unswept = 0
+            driver = await self._driver()
+            await driver.execute(_SWEEP)
 
     async def contents(self, ids: Sequence[int]) -> dict[str, OutboxRow]:
         """These rows by their event's id."""
