@@ -4,6 +4,7 @@ import inspect
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from fenta.chassis.dead_letters import REASONS, DeadLetters, LetterRefused, Want
 from fenta.chassis.errors import PermanentError
 from fenta.chassis.messages import Message, Poison, on
 from fenta.chassis.relay import Relay
+from fenta.chassis.testing import record_of
 from fenta.contracts.events import OrgCreated
 from fenta.contracts.ids import uuid7
 from tests.chassis.conftest import org_created
@@ -31,6 +33,17 @@ LETTERS = DeadLetters("billing")
 async def all_letters(database: Database) -> list[Any]:
     async with database.transaction() as session:
         return list(await LETTERS.list(session))
+
+
+@pytest.mark.parametrize("key", [b"a\x1fb", b""])
+async def test_a_letters_key_is_told_as_it_came(database: Database, key: bytes) -> None:
+    record = replace(record_of(org_created("ada")), key=key)
+
+    async with database.transaction() as session:
+        await LETTERS.store(session, Poison(record, "bad_value", "on purpose"), attempts=1)
+
+    async with database.transaction() as session:
+        assert await session.scalar(text("SELECT key FROM outbox")) == key.decode()
 
 
 async def test_a_letter_is_listed_shown_and_replayed_until_it_is_handled(

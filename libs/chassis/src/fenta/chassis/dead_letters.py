@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import text
 
 from fenta.chassis import telemetry
-from fenta.chassis.columns import SEPARATOR
 from fenta.chassis.messages import REPLAY_FOR, Poison
 from fenta.chassis.outbox import LARGEST_EVENT_BYTES, OutboxRow
 from fenta.chassis.telemetry import log
@@ -203,7 +202,7 @@ def _stack(error: Exception | None) -> str:
 
 
 def _key(key: bytes | None) -> str:
-    return _without_nul((key or b"").decode(errors="replace")).replace(SEPARATOR, "\N{REPLACEMENT CHARACTER}")
+    return _without_nul((key or b"").decode(errors="replace"))
 
 
 def _without_nul(text: str) -> str:

@@ -67,12 +67,12 @@ def _headers_of_all(kind: type[Event], source: str) -> Mapping[str, str]:
     }
 
 
-# Only values may be anything: those of dead letters are as they came.
+# Keys and values may be anything: those of dead letters are as they came.
 _INSERT = text(
     spelt_out(
         "INSERT INTO outbox (event_id, topic, key, value, headers) "
-        "SELECT CAST(e AS uuid), t, coalesce(k, ''), v, CAST(h AS json) "
-        "FROM unnest(COLUMN(:event_id, text), COLUMN(:topic, text), COLUMN(:key, text), CAST(:value AS bytea[]), "
+        "SELECT CAST(e AS uuid), t, k, v, CAST(h AS json) "
+        "FROM unnest(COLUMN(:event_id, text), COLUMN(:topic, text), CAST(:key AS text[]), CAST(:value AS bytea[]), "
         "COLUMN(:headers, text)) WITH ORDINALITY AS u(e, t, k, v, h, n) ORDER BY n"
     )
 )
@@ -88,7 +88,7 @@ def _columns(rows: Sequence[OutboxRow]) -> dict[str, Any]:
     return {
         "event_id": joined([row.event_id for row in rows]),
         "topic": joined([row.topic for row in rows]),
-        "key": joined([row.key for row in rows]),
+        "key": [row.key for row in rows],
         "value": [row.value for row in rows],
         "headers": joined([to_json(row.headers).decode() for row in rows]),
     }
