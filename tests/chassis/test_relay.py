@@ -44,6 +44,13 @@ async def empty(database: Database) -> bool:
     return await outbox_rows(database) == 0
 
 
+@pytest.fixture(params=[0, 50])
+def either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few rows as a few are sent, and as many."""
+    monkeypatch.setattr("fenta.chassis.relay.FEW_ROWS", request.param)
+
+
+@pytest.mark.usefixtures("either_way")
 async def test_events_of_one_key_arrive_in_the_order_they_were_told(bus: Bus, database: Database, relay: Relay) -> None:
     for number in range(20):
         await publish(database, *(exceeded(f"org_{key}", number) for key in range(5)))
@@ -85,6 +92,7 @@ async def test_a_record_carries_what_cloudevents_asks_for(bus: Bus, database: Da
     assert record.key == b"org_7"
 
 
+@pytest.mark.usefixtures("either_way")
 async def test_rows_wait_while_kafka_is_away_and_are_sent_when_it_returns(
     url: str, bus: Bus, database: Database, start: Start
 ) -> None:
@@ -122,6 +130,7 @@ async def test_killed_between_send_and_delete_it_sends_twice_under_one_id(
     await until(lambda: empty(database))
 
 
+@pytest.mark.usefixtures("either_way")
 async def test_two_relays_of_one_service_send_each_event_once(
     url: str, bus: Bus, database: Database, start: Start
 ) -> None:

@@ -13,9 +13,9 @@ Batch = Mapping[int, str]
 NOTHING: Batch = {}
 SWEEP_ROWS = 20_000
 
-_LOCK = "hashtext('outbox:' || current_schema())"
-_TAKE = f"SELECT pg_try_advisory_lock({_LOCK})"
-_LET_GO = f"SELECT pg_advisory_unlock({_LOCK})"
+# `fenta.chassis.migrations` has what it does.
+_TAKE = "SELECT taken, ids, event_ids FROM outbox_take($1)"
+_LET_GO = "SELECT pg_advisory_unlock(hashtext('outbox:' || current_schema()))"
 # In one statement, since each trip to Postgres waits for everything else this process does.
 _FORGET_AND_READ_ON = spelt_out("""
     WITH forgotten AS (
@@ -42,10 +42,11 @@ class Backlog:
         self._pooled: Any = None
         self._unswept = 0
 
-    async def take(self) -> bool:
-        """Hold it until `let_go` or `close`; false while another relay does."""
+    async def take(self, rows: int) -> Batch | None:
+        """Hold it until `let_go` or `close`, and the first rows of it; None while another relay does."""
         driver = await self._driver()
-        return bool(await driver.fetchval(_TAKE))
+        taken, ids, event_ids = await driver.fetchrow(_TAKE, rows)
+        return _batch(ids, event_ids) if taken else None
 
     async def read_on(self, rows: int, *, sent: Batch = NOTHING, sending: Batch = NOTHING) -> Batch:
         """Forget what was sent, for good; the first rows, but for those that are being sent."""
@@ -53,7 +54,7 @@ class Backlog:
         of_both = joined(map(str, sent)), joined(map(str, sending))
         ids, event_ids = await driver.fetchrow(_FORGET_AND_READ_ON, *of_both, rows)
         await self._sweep(len(sent))
-        return dict(zip(ids or (), event_ids or (), strict=True))
+        return _batch(ids, event_ids)
 
     async def _sweep(self, forgotten: int) -> None:
         """Rows that are gone lie in the reader's way until they are swept up; Postgres itself looks once a minute."""
@@ -87,3 +88,7 @@ class Backlog:
             # That a row was forgotten need not be on the disk: it would be sent again, and nobody should wait for it.
             await self._pooled.driver_connection.execute("SET synchronous_commit TO off")
         return self._pooled.driver_connection
+
+
+def _batch(ids: Sequence[int] | None, event_ids: Sequence[str] | None) -> Batch:
+    return dict(zip(ids or (), event_ids or (), strict=True))

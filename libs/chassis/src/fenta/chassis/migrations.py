@@ -107,6 +107,29 @@ def take_headers_apart(op: Any) -> None:
     op.execute("ALTER TABLE outbox ALTER COLUMN headers TYPE jsonb USING headers::jsonb")
 
 
+def make_outbox_take(op: Any) -> None:
+    """For a service's migration after these: what the relay asks for first, the lock of the outbox and its first rows.
+
+    The rows are read after the lock was taken: of what another relay has sent until then nothing is seen any more.
+    """
+    op.execute("""
+        CREATE FUNCTION outbox_take(most integer, OUT taken boolean, OUT ids bigint[], OUT event_ids text[])
+        LANGUAGE plpgsql AS $$
+        BEGIN
+            taken := pg_try_advisory_lock(hashtext('outbox:' || current_schema()));
+            IF taken THEN
+                SELECT array_agg(id ORDER BY id), array_agg(CAST(event_id AS text) ORDER BY id) INTO ids, event_ids
+                FROM (SELECT id, event_id FROM outbox ORDER BY id LIMIT most) AS next;
+            END IF;
+        END $$
+    """)
+
+
+def drop_outbox_take(op: Any) -> None:
+    """The way back from `make_outbox_take`."""
+    op.execute("DROP FUNCTION outbox_take")
+
+
 def drop_chassis_tables(op: Any) -> None:
     for table in ("inbox", "outbox", "dead_letter", "task", "task_clock", "task_mark", "worker"):
         op.execute(f"DROP TABLE {table}")

@@ -23,6 +23,9 @@ from fenta.contracts.events import Event
 BATCH_ROWS = 1000
 # So many are sent before another relay, and what may be lost, have their turn.
 MOST_BATCHES = 4
+# Nothing is read on while so few are sent: they are in Kafka sooner, and seldom is there more.
+FEW_ROWS = 50
+LINGER_SECONDS = 0.01
 SEND_TIMEOUT_SECONDS = 60.0
 IDLE_SECONDS = 1.0
 PING_SECONDS = 2.0
@@ -123,23 +126,28 @@ class Relay:
         Rows are deleted only after Kafka has acknowledged all of their batch, so a crash in between publishes some
         twice; inboxes swallow that. The backlog is held meanwhile: a second replica's relay must not overtake.
         """
-        if not await self._backlog.take():
+        first = await self._backlog.take(BATCH_ROWS)
+        if first is None:
             self._awake.set()
             await asyncio.sleep(0.02)
             return 0
-        count = await self._relay(producer)
+        count = await self._relay(producer, first)
         await self._backlog.let_go()
         return count
 
-    async def _relay(self, producer: AIOKafkaProducer) -> int:
+    async def _relay(self, producer: AIOKafkaProducer, batch: Batch) -> int:
         """While a batch is sent the one before it is forgotten and the next one read; answers how many were sent."""
-        count = 0
-        sent, batch = NOTHING, await self._backlog.read_on(BATCH_ROWS)
+        count, sent = 0, NOTHING
         while batch or sent:
             count += bool(batch)
             sending = asyncio.create_task(self._send(producer, await self._contents(batch)))
             crash_point("relay.read")
             try:
+                if len(batch) < FEW_ROWS:
+                    await sending
+                    crash_point("relay.sent")
+                    await self._linger()
+                    sent, batch = {**sent, **batch}, NOTHING
                 rows = BATCH_ROWS if count < MOST_BATCHES else 0
                 following = await self._backlog.read_on(rows, sent=sent, sending=batch)
                 if sent:
@@ -150,6 +158,14 @@ class Relay:
             crash_point("relay.sent")
             sent, batch = batch, following
         return count
+
+    async def _linger(self) -> None:
+        """Forget what was sent when there is more, or a moment later: who waits for it has Postgres for himself."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LINGER_SECONDS):
+                await self._awake.wait()
+        if not self._lossy:
+            self._awake.clear()
 
     async def _contents(self, batch: Batch) -> Sequence[OutboxRow]:
         """From memory, or read where they are not there."""
