@@ -13,10 +13,16 @@ CONNECTIONS = 16
 ROWS = 16_000
 
 
+_TABLE = "CREATE TABLE IF NOT EXISTS floor (id bigserial PRIMARY KEY, body text)"
+_INSERT = "INSERT INTO floor (body) VALUES ($1)"
+_BODY = "x" * 200
+_TOPIC = "job.progressed"
+
+
 async def inserts(url: str) -> float:
     """Rows per second when each is a transaction of its own, at 16 connections."""
     connections = [await asyncpg.connect(url) for _ in range(CONNECTIONS)]
-    await connections[0].execute("CREATE TABLE IF NOT EXISTS floor (id bigserial PRIMARY KEY, body text)")
+    await connections[0].execute(_TABLE)
     started = time.perf_counter()
     await asyncio.gather(*(_insert(connection, ROWS // CONNECTIONS) for connection in connections))
     seconds = time.perf_counter() - started
@@ -27,43 +33,73 @@ async def inserts(url: str) -> float:
 
 async def _insert(connection: Any, rows: int) -> None:
     for _ in range(rows):
-        await connection.execute("INSERT INTO floor (body) VALUES ($1)", "x" * 200)
+        await connection.execute(_INSERT, _BODY)
 
 
 async def notifications(url: str, times: int, pause_seconds: float) -> Sequence[float]:
     """Seconds from a notification to whoever listens for it."""
-    teller, listener = await asyncpg.connect(url), await asyncpg.connect(url)
-    arrived: asyncio.Queue[float] = asyncio.Queue()
-    await listener.add_listener("hop", lambda *_: arrived.put_nowait(time.perf_counter()))
     taken = []
-    for _ in range(times):
-        started = time.perf_counter()
-        await teller.execute("NOTIFY hop")
-        taken.append(await arrived.get() - started)
-        await asyncio.sleep(pause_seconds)
-    await teller.close()
-    await listener.close()
+    async with _ear(url) as (teller, heard):
+        for _ in range(times):
+            started = time.perf_counter()
+            await teller.execute("NOTIFY hop")
+            taken.append(await heard.get() - started)
+            await asyncio.sleep(pause_seconds)
     return taken
 
 
 async def records(servers: str, times: int, pause_seconds: float) -> Sequence[float]:
     """Seconds from the sending of a record to whoever waits for it."""
     taken = []
-    async with _pair(servers, "job.progressed") as (producer, consumer):
+    async with _pair(servers) as (producer, consumer):
         for _ in range(times):
             started = time.perf_counter()
-            sending = asyncio.create_task(producer.send_and_wait("job.progressed", b"{}"))
-            await consumer.getone()
-            taken.append(time.perf_counter() - started)
-            await sending
+            taken.append(await _carried(producer, consumer) - started)
             await asyncio.sleep(pause_seconds)
     return taken
 
 
+async def hops(url: str, servers: str, times: int, pause_seconds: float) -> Sequence[float]:
+    """Seconds from the insertion of a row to whoever has its record: commit, notification, record."""
+    taken = []
+    async with _ear(url) as (teller, heard), _pair(servers) as (producer, consumer):
+        await teller.execute(_TABLE)
+        for _ in range(times):
+            started = time.perf_counter()
+            await teller.execute(_INSERT, _BODY)
+            await teller.execute("NOTIFY hop")
+            await heard.get()
+            taken.append(await _carried(producer, consumer) - started)
+            await asyncio.sleep(pause_seconds)
+    return taken
+
+
+async def _carried(producer: Any, consumer: Any) -> float:
+    """When a record that is sent now was there."""
+    sending = asyncio.create_task(producer.send_and_wait(_TOPIC, b"{}"))
+    await consumer.getone()
+    arrived = time.perf_counter()
+    await sending
+    return arrived
+
+
 @asynccontextmanager
-async def _pair(servers: str, topic: str) -> AsyncIterator[tuple[Any, Any]]:
+async def _ear(url: str) -> AsyncIterator[tuple[Any, asyncio.Queue[float]]]:
+    """A connection that tells, and when another one heard it."""
+    teller, listener = await asyncpg.connect(url), await asyncpg.connect(url)
+    heard: asyncio.Queue[float] = asyncio.Queue()
+    await listener.add_listener("hop", lambda *_: heard.put_nowait(time.perf_counter()))
+    try:
+        yield teller, heard
+    finally:
+        await listener.close()
+        await teller.close()
+
+
+@asynccontextmanager
+async def _pair(servers: str) -> AsyncIterator[tuple[Any, Any]]:
     producer = AIOKafkaProducer(bootstrap_servers=servers, acks="all", enable_idempotence=True)
-    consumer = AIOKafkaConsumer(topic, bootstrap_servers=servers)
+    consumer = AIOKafkaConsumer(_TOPIC, bootstrap_servers=servers)
     await producer.start()
     await consumer.start()
     try:

@@ -21,7 +21,8 @@ ROUNDS = 7
 ROUNDS_ON_SLOW_DISK = 5
 # As many in flight as fill a batch of the consumer, while another is worked on, ended and sent.
 JOBS = 4000
-STEPS = 5
+# Long enough that their beginning and their end, when less is in flight, weigh little.
+STEPS = 10
 
 
 class Round(NamedTuple):
