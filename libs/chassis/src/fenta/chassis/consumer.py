@@ -257,7 +257,7 @@ class Consumer:
         read_records = [read(record, reader=self._service) for record in records]
         messages = [found for found in read_records if isinstance(found, Message)]
         poisoned = [found for found in read_records if isinstance(found, Poison)]
-        telemetry.unknown_types.labels(self._service).inc(read_records.count(Skipped.UNKNOWN_TYPE))
+        telemetry.of(telemetry.unknown_types, self._service).inc(read_records.count(Skipped.UNKNOWN_TYPE))
         if self._lossy:
             return await self._pass_on(messages)
         if poisoned:
@@ -274,7 +274,7 @@ class Consumer:
         error, tries = await self._try(messages, pauses, tries)
         if error is None:
             self._dead_in_a_row = 0
-            telemetry.consumer_batch_messages.labels(self._service).observe(len(messages))
+            telemetry.of(telemetry.consumer_batch_messages, self._service).observe(len(messages))
         elif len(messages) > 1:
             middle = len(messages) // 2
             await self._handle_messages(messages[:middle], tries=tries)
@@ -310,7 +310,7 @@ class Consumer:
         async with self._database.transaction() as session:
             fresh_ids = await inbox.claim(session, [message.id for message in messages])
             fresh = list({message.id: message for message in messages if message.id in fresh_ids}.values())
-            telemetry.inbox_duplicates.labels(self._service).inc(len(messages) - len(fresh))
+            telemetry.of(telemetry.inbox_duplicates, self._service).inc(len(messages) - len(fresh))
             crash_point("consumer.claimed")
             await self._dispatch(session, fresh)
             crash_point("consumer.dispatched")

@@ -100,7 +100,8 @@ def _message(
     if record.value is None:
         return Poison(record, "no_value", "the record has no value")
     try:
-        event = model.model_validate_json(record.value)
+        # As `model_validate_json` does, which takes a third longer.
+        event = model.__pydantic_validator__.validate_json(record.value)
     except ValidationError as error:
         return Poison(record, "bad_value", str(error.errors(include_url=False, include_input=False))[:2000])
     return Message(
