@@ -1,13 +1,18 @@
 """The database of a service: what is told is told once committed, and the API path sees one organisation only."""
 
+import asyncio
+import contextlib
+from typing import Any
+
 import asyncpg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from fenta.chassis import tasks
-from fenta.chassis.database import is_passing
+from fenta.chassis.database import Database, Session, is_passing
 from fenta.chassis.testing import told
 from fenta.contracts.events import OrgCreated
 from fenta.contracts.ids import new_id
@@ -84,6 +89,138 @@ async def test_a_connection_that_died_at_rest_is_replaced(
     assert replaced not in (dying, killer)
 
 
+NOTE = "INSERT INTO note (what, subject) VALUES ($1, $2)"
+
+
+@pytest.fixture
+async def noted(database_of: DatabaseOf) -> Database:
+    """A database with a table to write into."""
+    database = await database_of("billing")
+    async with database.engine.begin() as connection:
+        await connection.execute(text("CREATE TABLE note (what text NOT NULL, subject text PRIMARY KEY)"))
+    return database
+
+
+async def written(database: Database) -> list[str]:
+    async with database.transaction() as session:
+        return list(await session.scalars(text("SELECT subject FROM note ORDER BY subject")))
+
+
+async def write(session: Session, *, driver: str, sqlalchemy: str) -> None:
+    connection = await session.driver()
+    await connection.execute(NOTE, "by", driver)
+    await session.execute(text("INSERT INTO note (what, subject) VALUES ('by', :subject)"), {"subject": sqlalchemy})
+
+
+async def test_statements_of_the_driver_and_of_sqlalchemy_are_one_transaction(noted: Database) -> None:
+    async def fail() -> None:
+        async with noted.transaction() as session:
+            await write(session, driver="a", sqlalchemy="b")
+            raise RuntimeError("on purpose")
+
+    with pytest.raises(RuntimeError, match="on purpose"):
+        await fail()
+    assert await written(noted) == []
+
+    async with noted.transaction() as session:
+        await write(session, driver="a", sqlalchemy="b")
+        async with noted.transaction() as another:
+            assert list(await another.scalars(text("SELECT subject FROM note"))) == []
+    assert await written(noted) == ["a", "b"]
+
+
+class Base(DeclarativeBase):
+    """Of this module alone."""
+
+
+class Row(Base):
+    __tablename__ = "note"
+    subject: Mapped[str] = mapped_column(primary_key=True)
+    what: Mapped[str]
+
+
+async def test_what_sqlalchemy_has_not_written_yet_comes_before_a_statement_of_the_driver(noted: Database) -> None:
+    async with noted.transaction() as session:
+        session.add(Row(subject="first", what="object"))
+        driver = await session.driver()
+        assert await driver.fetchval("SELECT count(*) FROM note") == 1
+
+    async with noted.transaction() as session:
+        session.add(Row(subject="second", what="object, and nothing else"))
+    assert await written(noted) == ["first", "second"]
+
+
+async def test_a_transaction_whose_statement_failed_does_not_pass_for_committed(noted: Database) -> None:
+    async def swallow() -> None:
+        async with noted.transaction() as session:
+            await write(session, driver="a", sqlalchemy="b")
+            driver = await session.driver()
+            with contextlib.suppress(asyncpg.UniqueViolationError):
+                await driver.execute(NOTE, "again", "a")
+
+    with pytest.raises(RuntimeError, match="nothing of it was committed"):
+        await swallow()
+
+    assert await written(noted) == []
+
+
+@pytest.mark.parametrize("joined", [False, True])
+async def test_a_cancelled_transaction_leaves_nothing_and_its_connection_behind(noted: Database, joined: bool) -> None:
+    asleep = asyncio.Event()
+
+    async def work() -> None:
+        async with noted.transaction() as session:
+            await write(session, driver="a", sqlalchemy="b")
+            asleep.set()
+            if joined:
+                await session.execute(text("SELECT pg_sleep(60)"))
+            driver = await session.driver()
+            await driver.execute("SELECT pg_sleep(60)")
+
+    working = asyncio.create_task(work())
+    await asleep.wait()
+    await asyncio.sleep(0.05)
+    working.cancel()
+    await asyncio.wait({working}, timeout=10)
+
+    assert working.cancelled()
+    assert await written(noted) == []
+    pool: Any = noted.engine.pool
+    assert pool.checkedout() == 0
+
+
+async def test_a_connection_lost_in_a_transaction_is_passing_and_the_next_one_works(noted: Database) -> None:
+    async def lose() -> None:
+        async with noted.transaction() as session, noted.transaction() as killer:
+            await write(session, driver="a", sqlalchemy="b")
+            driver = await session.driver()
+            pid = await driver.fetchval("SELECT pg_backend_pid()")
+            await killer.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid})
+            await driver.execute(NOTE, "by", "c")
+
+    with pytest.raises(Exception) as lost:  # noqa: PT011  whichever of the driver's errors it is
+        await lose()
+
+    assert is_passing(lost.value)
+    assert await written(noted) == []
+
+
+async def test_more_transactions_than_the_pool_keeps_give_all_connections_back(noted: Database) -> None:
+    together = asyncio.Barrier(8)
+
+    async def work(number: int) -> None:
+        async with noted.transaction() as session:
+            driver = await session.driver()
+            await driver.execute(NOTE, "by", str(number))
+            await together.wait()
+
+    await asyncio.gather(*(work(number) for number in range(8)))
+
+    assert await written(noted) == [str(number) for number in range(8)]
+    pool: Any = noted.engine.pool
+    assert pool.checkedout() == 0
+
+
 def statement_failed(cause: Exception, *, connection_invalidated: bool = False) -> DBAPIError:
     return DBAPIError("SELECT 1", {}, cause, connection_invalidated=connection_invalidated)
 
@@ -93,6 +230,8 @@ def statement_failed(cause: Exception, *, connection_invalidated: bool = False) 
     [
         (ConnectionRefusedError("no server"), True),
         (TimeoutError("no answer"), True),
+        (asyncpg.InterfaceError("connection is closed"), True),
+        (asyncpg.InterfaceError("another operation is in progress"), False),
         (PoolTimeout("no room"), True),
         (asyncpg.exceptions.CannotConnectNowError("starting up"), True),
         (asyncpg.exceptions.TooManyConnectionsError("too many"), True),

@@ -6,8 +6,9 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
+from asyncpg.exceptions import UndefinedTableError
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError, ProgrammingError
+from sqlalchemy.exc import DBAPIError
 
 from fenta.chassis import tasks
 from fenta.chassis.database import Database, Session
@@ -216,7 +217,7 @@ async def test_when_the_outbox_refuses_nothing_of_them_is_written(database: Data
 
     ends = await all_of(*(endings.end(lease, noting()) for lease in held))
 
-    assert ends == [ProgrammingError, ProgrammingError]
+    assert ends == [UndefinedTableError, UndefinedTableError]
     assert await notes(database, "ended") == []
     assert len(await values(database, "SELECT id FROM task")) == 2
 

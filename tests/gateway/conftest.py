@@ -83,14 +83,14 @@ class World:
         self._storage = storage
 
     @asynccontextmanager
-    async def gateway(self, **settings: Any) -> AsyncIterator[Gateway]:
-        """A gateway process's parts; its hub runs."""
+    async def parts(self, **settings: Any) -> AsyncIterator[Gateway]:
+        """A gateway process's parts; nothing of it runs."""
         made = GatewaySettings(**self.base | settings)
         sessions = Sessions(KEYS, issuer=made.api_url)
         async with open_owners(
             urls=made.owner_urls, signer=sessions.signer, timeout_seconds=made.owner_timeout_seconds
         ) as owners:
-            gateway = Gateway(
+            yield Gateway(
                 made,
                 database=self.database,
                 storage=self._storage,
@@ -98,6 +98,11 @@ class World:
                 sessions=sessions,
                 passwords=self._passwords,
             )
+
+    @asynccontextmanager
+    async def gateway(self, **settings: Any) -> AsyncIterator[Gateway]:
+        """The same, and its hub runs."""
+        async with self.parts(**settings) as gateway:
             hub = asyncio.create_task(gateway.hub.run())
             try:
                 yield gateway

@@ -13,7 +13,7 @@ from tests.gateway.events import SHA, Story
 
 
 async def take_in(world: World, *events: Event) -> None:
-    async with world.gateway() as gateway:
+    async with world.parts() as gateway:
         await deliver(world.database, handlers.routes(gateway.channels, gateway.assets), *events)
 
 

@@ -4,19 +4,24 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
+import asyncpg
 from pydantic_core import from_json
-from sqlalchemy import MetaData, event, text
+from sqlalchemy import MetaData, event
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.orm import Session as OrmSession
 from sqlalchemy.types import DateTime
 
 from fenta.chassis.crash import crash_point
 from fenta.chassis.outbox import OutboxRow, insert_outbox, outbox_row
+from fenta.chassis.transactions import Transaction
 from fenta.contracts.events import Event
 
 NAMING = {
@@ -34,6 +39,8 @@ AWAY_SQLSTATES = ("08", "53", "57P", "25006")
 COLLISION_SQLSTATES = ("40001", "40P01")
 RESTED_SECONDS = 1.0
 
+_FOR_ORGANISATION = "SELECT set_config('role', $1, true), set_config('fenta.org_id', $2, true)"
+
 
 def is_passing(error: BaseException) -> bool:
     """Whether the same transaction may well succeed later: the server is away, or two transactions collided."""
@@ -43,6 +50,8 @@ def is_passing(error: BaseException) -> bool:
 def is_away(error: BaseException) -> bool:
     """Whether the server cannot be reached now, or sends us away."""
     if isinstance(error, (ConnectionError, TimeoutError, PoolTimeout)):
+        return True
+    if isinstance(error, asyncpg.InterfaceError) and "closed" in str(error):
         return True
     lost = isinstance(error, DBAPIError) and error.connection_invalidated
     return lost or _sqlstate(error).startswith(AWAY_SQLSTATES)
@@ -68,15 +77,71 @@ class Base(DeclarativeBase):
     }
 
 
+class _Joined(OrmSession):
+    """What SQLAlchemy does in a session is done in its transaction."""
+
+    def get_bind(self, *_: Any, **__: Any) -> Connection:
+        transaction: Transaction = self.info["transaction"]
+        return transaction.join()
+
+
 class Session(AsyncSession):
-    """A transaction that also collects the events it tells of."""
+    """A transaction that also collects the events it tells of.
+
+    What SQLAlchemy keeps of it is made where somebody asks for that: most transactions of a quiet step do not, and
+    `AsyncSession.__init__` would take as long as one of their statements.
+    """
 
     def __init__(self, engine: AsyncEngine, *, service: str) -> None:
-        super().__init__(engine, expire_on_commit=False)
+        self._async_bind = None
+        self._async_binds = {}
+        self._transaction = Transaction(engine)
         self.service = service
         self.events: list[OutboxRow] = []
         self.committed: list[Callable[[], None]] = []
         self.rolled_back: list[Callable[[], None]] = []
+
+    @cached_property
+    def sync_session(self) -> OrmSession:  # type: ignore[override]
+        """SQLAlchemy's part."""
+        made = _Joined(expire_on_commit=False, info={"transaction": self._transaction})
+        return self._assign_proxied(made)
+
+    @property
+    def _proxied(self) -> OrmSession:  # type: ignore[override]
+        return self.sync_session
+
+    @property
+    def _shared(self) -> bool:
+        return "sync_session" in self.__dict__
+
+    async def driver(self) -> Any:
+        """The connection of asyncpg, in this transaction; for statements that every event runs.
+
+        What SQLAlchemy has not written yet is written first, as it is before its own statements.
+        """
+        if self._shared:
+            await self.flush()
+        return await self._transaction.driver()
+
+    async def commit(self) -> None:
+        """All of it, and its events with it."""
+        if self._shared:
+            await self.flush()
+        if self.events:
+            # Nothing but events: one statement, which needs no transaction around it.
+            await insert_outbox(await self._transaction.connection(), self.events)
+            if self._transaction.begun:
+                crash_point("outbox.written")
+        await self._transaction.commit()
+
+    async def close(self) -> None:
+        """Take back what was not committed, and give the connection back."""
+        try:
+            if self._shared:
+                await super().close()
+        finally:
+            await self._transaction.close()
 
     def publish(self, event: Event, *, causation_id: str | None = None) -> str:
         """Tell of this once the transaction has committed; answers the event's id.
@@ -101,7 +166,7 @@ class Database:
 
     def __init__(self, engine: AsyncEngine, *, service: str) -> None:
         self.engine = engine
-        self._single = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._autocommit = engine.execution_options(isolation_level="AUTOCOMMIT")
         self.service = service
         self._api_role = f"fenta_{service}_api"
         self._on_publish: list[Callable[[Sequence[OutboxRow]], None]] = []
@@ -113,41 +178,28 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Session]:
         """One short transaction as the service itself: consumers, workers, use cases. Commits at the end."""
-        async with Session(self.engine, service=self.service) as session:
+        async with Session(self._autocommit, service=self.service) as session:
             try:
                 yield session
-                await session.flush()
-                await self._commit(session)
+                await session.commit()
             except BaseException:
                 for callback in session.rolled_back:
                     callback()
                 raise
-        if session.events:
-            crash_point("outbox.committed")
-        for callback in session.committed:
-            callback()
-        if session.events:
-            for told in self._on_publish:
-                told(session.events)
-
-    async def _commit(self, session: Session) -> None:
-        if session.events and not session.in_transaction():
-            # Nothing but events: one statement, which needs no transaction around it.
-            async with self._single.connect() as connection:
-                return await insert_outbox(connection, session.events)
-        await insert_outbox(session, session.events)
-        if session.events:
-            crash_point("outbox.written")
-        return await session.commit()
+            if session.events:
+                crash_point("outbox.committed")
+            for callback in session.committed:
+                callback()
+            if session.events:
+                for told in self._on_publish:
+                    told(session.events)
 
     @asynccontextmanager
     async def api_transaction(self, org_id: str) -> AsyncIterator[Session]:
         """One short transaction for a request: sees and writes only rows of this organisation."""
         async with self.transaction() as session:
-            await session.execute(
-                text("SELECT set_config('role', :role, true), set_config('fenta.org_id', :org_id, true)"),
-                {"role": self._api_role, "org_id": org_id},
-            )
+            driver = await session.driver()
+            await driver.execute(_FOR_ORGANISATION, self._api_role, org_id)
             yield session
 
 
@@ -170,10 +222,7 @@ async def open_database(url: str, *, service: str, pool_size: int = 5) -> AsyncI
 
 
 def _ask_after_rest(engine: AsyncEngine) -> None:
-    """A connection that rested is asked whether it lives; one that was in use just now is not.
-
-    The question takes four round trips, as many as the transaction that follows.
-    """
+    """A connection that rested is asked whether it lives; one that was in use just now is not."""
 
     @event.listens_for(engine.sync_engine, "checkin")
     def note(_connection: Any, record: Any) -> None:
@@ -181,9 +230,15 @@ def _ask_after_rest(engine: AsyncEngine) -> None:
 
     @event.listens_for(engine.sync_engine, "checkout")
     def ask(connection: Any, record: Any, _proxy: Any) -> None:
+        if connection.driver_connection.is_closed():
+            raise InvalidatePoolError("the connection was closed at rest")
         if time.monotonic() - record.info.get("used", 0.0) < RESTED_SECONDS:
             return
         try:
-            engine.dialect.do_ping(connection)
+            connection.run_async(_answered)
         except Exception as error:
             raise InvalidatePoolError("the connection has died at rest") from error
+
+
+async def _answered(connection: Any) -> None:
+    await connection.execute("SELECT 1")

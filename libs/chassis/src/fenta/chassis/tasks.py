@@ -79,18 +79,17 @@ class Lease:
             raise LeaseLost(f"task {self.id} is no longer in the hands of {self.owner}")
 
 
-_LOCK = text(
-    "SELECT id, attempt FROM task WHERE id = ANY(:ids) AND state = 1 AND owner = ANY(:owners) ORDER BY id FOR UPDATE"
+_LOCK = spelt_out(
+    "SELECT id, attempt FROM task WHERE id = ANY(COLUMN($1, text)) AND state = 1 AND owner = ANY(COLUMN($2, text)) "
+    "ORDER BY id FOR UPDATE"
 )
-_FINISH = text(
-    spelt_out("""
+# One row comes back: the ids only where some were not there any more.
+_FINISH = spelt_out("""
     WITH ended AS (
-        DELETE FROM task WHERE id = ANY(COLUMN(:ids, text)) AND state = 1 AND attempt = :token AND owner = :owner
-        RETURNING id
+        DELETE FROM task WHERE id = ANY(COLUMN($1, text)) AND state = 1 AND attempt = $2 AND owner = $3 RETURNING id
     )
-    SELECT array_agg(id) FROM ended
-    """)
-)
+    SELECT count(*), CASE WHEN count(*) < $4 THEN (SELECT array_agg(id) FROM ended) END FROM ended
+""")
 _FAILED = text(
     "UPDATE task SET state = 2, owner = NULL, failures = failures + :count, error = :error, "
     "run_at = now() + make_interval(secs => CAST(:seconds AS float)) WHERE id = :id"
@@ -101,30 +100,32 @@ async def lock(session: Session, leases: Sequence[Lease]) -> set[tuple[str, int]
     """Lock these tasks for the transaction; answers the keys of the leases that still hold. This is the fence."""
     if not leases:
         return set()
-    columns = {"ids": [lease.id for lease in leases], "owners": list({lease.owner for lease in leases})}
-    rows = await session.execute(_LOCK, columns)
-    return {(row.id, row.attempt) for row in rows} & {lease.key for lease in leases}
+    driver = await session.driver()
+    rows = await driver.fetch(_LOCK, joined(lease.id for lease in leases), joined({lease.owner for lease in leases}))
+    return {tuple(row) for row in rows} & {lease.key for lease in leases}
 
 
 async def finish(session: Session, leases: Sequence[Lease]) -> set[tuple[str, int]]:
     """Remove the tasks of the leases that still hold, and answer their keys: fence and end in one."""
+    if not leases:
+        return set()
     groups: dict[tuple[int, str], list[str]] = defaultdict(list)
     for lease in leases:
         groups[lease.token, lease.owner].append(lease.id)
     held: set[tuple[str, int]] = set()
+    driver = await session.driver()
     for (token, owner), ids in groups.items():
-        ended = await session.scalar(_FINISH, {"ids": joined(ids), "token": token, "owner": owner})
-        held.update((name, token) for name in ended or ())
+        count, ended = await driver.fetchrow(_FINISH, joined(ids), token, owner, len(ids))
+        held.update((name, token) for name in (ids if count == len(ids) else ended or ()))
     return held
 
 
 # A task's virtual time is where its organisation stands in the queue: each task moves it on by its share, and
 # nobody starts behind the mark, the virtual time of what was taken last. So a crowd of one delays others by one.
-_ADD = text(
-    spelt_out("""
+_ADD = spelt_out("""
     WITH given AS (
-        SELECT * FROM unnest(COLUMN(:id, text), COLUMN(:kind, text), COLUMN(:org_id, text), COLUMN(:lane, text),
-            COLUMN(:job_id, text), COLUMN(:priority, smallint), COLUMN(:cost, bigint), COLUMN(:payload, text))
+        SELECT * FROM unnest(COLUMN($1, text), COLUMN($2, text), COLUMN($3, text), COLUMN($4, text),
+            COLUMN($5, text), COLUMN($6, smallint), COLUMN($7, bigint), COLUMN($8, text))
             WITH ORDINALITY AS u(id, kind, org_id, lane, job_id, priority, cost, payload, n)
     ), share AS (
         SELECT org_id, lane, sum(cost) AS cost FROM given GROUP BY org_id, lane
@@ -132,7 +133,7 @@ _ADD = text(
         INSERT INTO task_clock (org_id, lane, vt)
         SELECT s.org_id, s.lane, greatest(m.vt, k.vt, 0) + s.cost FROM share s
         LEFT JOIN task_mark m ON m.lane = s.lane
-        LEFT JOIN unnest(CAST(:marked AS text[]), CAST(:marks AS bigint[])) AS k(lane, vt) ON k.lane = s.lane
+        LEFT JOIN unnest(CAST($10 AS text[]), CAST($11 AS bigint[])) AS k(lane, vt) ON k.lane = s.lane
         ORDER BY s.org_id, s.lane
         ON CONFLICT (org_id, lane) DO UPDATE
         SET vt = greatest(task_clock.vt, excluded.vt - (SELECT cost FROM share s
@@ -144,17 +145,18 @@ _ADD = text(
             state, attempt, owner, leased_at)
         SELECT g.id, g.kind, g.org_id, g.lane, g.job_id, g.priority,
             c.vt - s.cost + sum(g.cost) OVER (PARTITION BY g.org_id, g.lane ORDER BY g.n),
-            g.payload::jsonb, :traceparent,
-            CAST(:leased AS integer), CAST(:leased AS integer), CAST(:owner AS text),
-            CASE WHEN CAST(:leased AS integer) = 1 THEN now() END
+            g.payload::jsonb, $9,
+            CAST($12 AS integer), CAST($12 AS integer), CAST($13 AS text),
+            CASE WHEN CAST($12 AS integer) = 1 THEN now() END
         FROM given g JOIN clock c USING (org_id, lane) JOIN share s USING (org_id, lane)
         ORDER BY g.n
         ON CONFLICT (id) DO NOTHING
         RETURNING id, lane, vt
     )
-    SELECT lane, max(vt) AS vt, array_agg(id) AS ids FROM added GROUP BY lane
-    """)
-)
+    SELECT lane, max(vt) AS vt,
+        CASE WHEN (SELECT count(*) FROM added) < $14 THEN (SELECT array_agg(id) FROM added) END AS ids
+    FROM added GROUP BY lane
+""")
 
 # A waiting task comes to the front, so that its worker answers for it at once.
 _CANCEL = text(
@@ -176,24 +178,29 @@ async def insert(session: Session, given: Sequence[Task], *, owner: str | None, 
     """
     if not given:
         return set()
-    columns = {
-        "id": joined([task.id for task in given]),
-        "kind": joined([task.kind for task in given]),
-        "org_id": joined([task.org_id for task in given]),
-        "lane": joined([task.lane for task in given]),
-        "job_id": joined([task.job_id or "" for task in given]),
-        "priority": joined([str(PRIORITIES[task.priority]) for task in given]),
-        "cost": joined([str(max(1, task.expected_seconds * VIRTUAL_SECOND // task.weight)) for task in given]),
-        "payload": joined([to_json(task.payload).decode() for task in given]),
-    }
-    others = {"traceparent": traceparent.get(), "owner": owner, "leased": int(owner is not None)}
-    rows = await session.execute(_ADD, columns | others | {"marked": list(marks), "marks": list(marks.values())})
-    added: set[str] = set()
-    for row in rows:
-        added.update(row.ids)
-        if owner is not None:
-            marks[row.lane] = max(row.vt, marks.get(row.lane, 0))
-    return added
+    driver = await session.driver()
+    rows = await driver.fetch(
+        _ADD,
+        joined([task.id for task in given]),
+        joined([task.kind for task in given]),
+        joined([task.org_id for task in given]),
+        joined([task.lane for task in given]),
+        joined([task.job_id or "" for task in given]),
+        joined([str(PRIORITIES[task.priority]) for task in given]),
+        joined([str(max(1, task.expected_seconds * VIRTUAL_SECOND // task.weight)) for task in given]),
+        joined([to_json(task.payload).decode() for task in given]),
+        traceparent.get(),
+        list(marks),
+        list(marks.values()),
+        int(owner is not None),
+        owner,
+        len(given),
+    )
+    if owner is not None:
+        marks.update({row["lane"]: max(row["vt"], marks.get(row["lane"], 0)) for row in rows})
+    if not rows:
+        return set()
+    return {task.id for task in given} if rows[0]["ids"] is None else set(rows[0]["ids"])
 
 
 def first_lease(task: Task, owner: str) -> Lease:

@@ -1,0 +1,67 @@
+"""One transaction on one connection, shared by the driver's own statements and by SQLAlchemy where somebody uses it.
+
+The few statements that every event runs go straight to the driver: the way through SQLAlchemy's layers takes longer
+than Postgres does.
+"""
+
+from typing import Any
+
+from sqlalchemy.engine import Connection
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.pool import PoolProxiedConnection
+from sqlalchemy.util import await_only, greenlet_spawn
+
+
+class Transaction:
+    """It has a connection from the first statement on, until `close`."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        """`engine` is in autocommit: BEGIN and COMMIT are said here."""
+        self._engine = engine
+        self._pooled: PoolProxiedConnection | None = None
+        self._joined: Connection | None = None
+        self.begun = False
+
+    async def connection(self) -> Any:
+        """The driver's connection. What is done on it before the transaction has begun commits by itself."""
+        if self._pooled is None:
+            self._pooled = await self._engine.raw_connection()
+        return self._pooled.driver_connection
+
+    async def driver(self) -> Any:
+        """The driver's connection, with the transaction begun."""
+        connection = await self.connection()
+        if not self.begun:
+            self.begun = True
+            await connection.execute("BEGIN")
+        return connection
+
+    def join(self) -> Connection:
+        """The same connection as SQLAlchemy knows it; only where SQLAlchemy itself is about to use it."""
+        if self._joined is None:
+            await_only(self.driver())
+            self._joined = Connection(self._engine.sync_engine, self._pooled)
+        return self._joined
+
+    async def commit(self) -> None:
+        """Raises RuntimeError where Postgres rolled back instead, since a statement before had failed."""
+        if self.begun:
+            connection = await self.connection()
+            if await connection.execute("COMMIT") != "COMMIT":
+                raise RuntimeError("a statement of this transaction had failed, so nothing of it was committed")
+            self.begun = False
+
+    async def close(self) -> None:
+        """Take back what was not committed, and give the connection back."""
+        if self._pooled is None:
+            return
+        pooled, self._pooled = self._pooled, None
+        # None where SQLAlchemy has given it up, after a cancellation for one.
+        connection: Any = pooled.driver_connection
+        try:
+            if self.begun and connection and not connection.is_closed():
+                await connection.execute("ROLLBACK")
+        finally:
+            if connection and connection.is_closed():
+                await greenlet_spawn(pooled.invalidate)
+            await greenlet_spawn(pooled.close)
