@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any
 
+import asyncpg
 import httpx
 import jwt
 import pytest
@@ -74,6 +75,7 @@ async def broken(how: str) -> Any:
         "refused": ConnectionRefusedError(SECRET),
         "away": TransientError(SECRET),
         "statement": DBAPIError(SECRET, {}, Exception(SECRET)),
+        "closed": asyncpg.InterfaceError("connection is closed"),
         "lost": DBAPIError(SECRET, {}, Exception(SECRET), connection_invalidated=True),
         "missing": NotFound("picture"),
     }[how]
@@ -228,6 +230,7 @@ async def test_a_missing_body_is_a_missing_body(client: httpx.AsyncClient) -> No
         ("GET", "/broken/refused", 503, "service_unavailable"),
         ("GET", "/broken/away", 503, "service_unavailable"),
         ("GET", "/broken/lost", 503, "service_unavailable"),
+        ("GET", "/broken/closed", 503, "service_unavailable"),
     ],
 )
 async def test_every_refusal_is_a_problem_document_that_tells_nothing_of_our_inside(

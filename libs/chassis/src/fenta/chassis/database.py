@@ -12,7 +12,7 @@ from pydantic_core import from_json
 from sqlalchemy import MetaData, event
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import DBAPIError, InvalidatePoolError
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
@@ -33,6 +33,8 @@ NAMING = {
 }
 
 
+# What a statement may raise, whether it was the driver's or SQLAlchemy's.
+DATABASE_ERRORS = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError)
 # Lost connections, too many of them, shutdown and start of the server.
 AWAY_SQLSTATES = ("08", "53", "57P", "25006")
 # Transactions that got in each other's way.

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from typing import Any
 
-import asyncpg
 import structlog
 from fastapi import Depends, FastAPI, Request
 from fastapi.dependencies.models import Dependant
@@ -16,14 +15,13 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fenta.chassis import telemetry
-from fenta.chassis.database import is_passing
+from fenta.chassis.database import DATABASE_ERRORS, is_passing
 from fenta.chassis.description import DescribedApp
 from fenta.chassis.errors import Problem, TransientError
 from fenta.chassis.findings import invalid
@@ -168,7 +166,7 @@ def create_app(
     app.add_exception_handler(TransientError, _on_away)
     for passing in (ConnectionError, TimeoutError, PoolTimeout):
         app.add_exception_handler(passing, _on_away)
-    for maybe in (DBAPIError, asyncpg.PostgresError):
+    for maybe in DATABASE_ERRORS:
         app.add_exception_handler(maybe, _on_database)
     app.add_middleware(Manners, service=service, body_limit=body_limit, larger=larger or {})
     return app

@@ -5,10 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from fenta.chassis.crash import crash_point
-from fenta.chassis.database import Database, Session
+from fenta.chassis.database import DATABASE_ERRORS, Database, Session
 from fenta.chassis.endings import Endings
 from fenta.chassis.errors import TransientError
 from fenta.chassis.identity import Identity
@@ -57,7 +55,7 @@ class Deliverer:
             outcome = await self._sender.send(begun.letter)
             crash_point("delivery.sent")
             await self._end(lease, begun, outcome)
-        except (SQLAlchemyError, OSError) as error:
+        except (*DATABASE_ERRORS, OSError) as error:
             raise TransientError(f"the database is away: {error}") from error
         return _tell(begun, outcome)
 

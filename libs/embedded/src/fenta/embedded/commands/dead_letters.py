@@ -195,12 +195,12 @@ def _urls(service: str | None) -> dict[str, str]:
 
 
 def _run(question: Coroutine[Any, Any, T]) -> T:
-    from sqlalchemy.exc import SQLAlchemyError
+    from fenta.chassis.database import DATABASE_ERRORS
 
     _log_to_stderr()
     try:
         return asyncio.run(question)
-    except (OSError, SQLAlchemyError) as error:
+    except (OSError, *DATABASE_ERRORS) as error:
         raise fail(f"The database does not answer: {str(error).splitlines()[0]}") from None
 
 
