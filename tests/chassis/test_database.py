@@ -205,6 +205,27 @@ async def test_a_connection_lost_in_a_transaction_is_passing_and_the_next_one_wo
     assert await written(noted) == []
 
 
+async def test_a_transaction_that_cannot_be_taken_back_costs_its_connection(noted: Database) -> None:
+    left: list[asyncio.Task[str]] = []
+
+    async def leave_a_statement_behind() -> None:
+        async with noted.transaction() as session:
+            await write(session, driver="a", sqlalchemy="b")
+            driver = await session.driver()
+            left.append(asyncio.create_task(driver.execute("SELECT pg_sleep(60)")))
+            await asyncio.sleep(0.05)
+            raise RuntimeError("on purpose")
+
+    with pytest.raises(asyncpg.InterfaceError, match="another operation"):
+        await leave_a_statement_behind()
+
+    await asyncio.wait(left)
+    assert left[0].exception() is not None
+    assert await written(noted) == []
+    pool: Any = noted.engine.pool
+    assert pool.checkedout() == 0
+
+
 async def test_more_transactions_than_the_pool_keeps_give_all_connections_back(noted: Database) -> None:
     together = asyncio.Barrier(8)
 

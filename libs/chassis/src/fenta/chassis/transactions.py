@@ -61,6 +61,10 @@ class Transaction:
         try:
             if self.begun and connection and not connection.is_closed():
                 await connection.execute("ROLLBACK")
+        except BaseException:
+            # Nobody else may go on in a transaction that is still open.
+            connection.terminate()
+            raise
         finally:
             if connection and connection.is_closed():
                 await greenlet_spawn(pooled.invalidate)
