@@ -77,6 +77,8 @@ async def _replica(here: Stage, instance_id: str, path: Path) -> AsyncIterator[l
 
 
 async def _listen(process: asyncio.subprocess.Process, reports: list[int], path: Path) -> None:
+    """What is no number is a line of its log."""
     while process.stdout and (line := await process.stdout.readline()):
-        path.count(int(line) - reports[-1])
-        reports.append(int(line))
+        if line.strip().isdigit():
+            path.count(int(line) - reports[-1])
+            reports.append(int(line))
