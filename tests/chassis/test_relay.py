@@ -10,12 +10,14 @@ import pytest
 from aiokafka.partitioner import DefaultPartitioner
 from sqlalchemy import text
 
+from fenta.chassis.backlog import Backlog
 from fenta.chassis.database import Database, open_database
 from fenta.chassis.errors import PermanentError
-from fenta.chassis.outbox import outbox_row
+from fenta.chassis.outbox import OutboxRow, outbox_row
 from fenta.chassis.relay import LOSSY_EVENTS, Relay
 from fenta.chassis.testing import told
 from fenta.contracts.events import BudgetExceeded, JobProgressed, OrgCreated
+from fenta.contracts.ids import uuid7
 from tests.chassis.conftest import Start, org_created
 from tests.conftest import until
 from tests.support.bus import Bus, settings_for
@@ -171,6 +173,33 @@ async def test_rows_that_were_sent_are_swept_up(
         return await count() == before + 1
 
     await until(once_more)
+
+
+async def test_one_has_the_backlog_until_it_lets_go(database: Database) -> None:
+    await publish(database, exceeded("org_1", 1))
+    one, other = Backlog(database.engine), Backlog(database.engine)
+    try:
+        assert len(await one.take(10) or ()) == 1
+        assert await other.take(10) is None
+        await one.let_go()
+        assert len(await other.take(10) or ()) == 1
+    finally:
+        await one.close()
+        await other.close()
+
+
+@pytest.mark.parametrize("value", [b"", b"\xff", b"a\x1fb", b"{}"])
+async def test_a_row_is_kept_as_it_is_whatever_is_in_it(database: Database, value: bytes) -> None:
+    row = OutboxRow(str(uuid7()), "billing.dlq", "", value, {"reason": "bad_value"})
+    async with database.transaction() as session:
+        session.events += [row, row._replace(event_id=str(uuid7()), key="org_1", value=b"{}")]
+
+    backlog = Backlog(database.engine)
+    try:
+        kept = await backlog.contents(list(await backlog.take(10) or ()))
+    finally:
+        await backlog.close()
+    assert kept[row.event_id] == row
 
 
 def progressed(number: int) -> JobProgressed:

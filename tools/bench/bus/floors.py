@@ -12,7 +12,6 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 CONNECTIONS = 16
 ROWS = 16_000
 
-
 _TABLE = "CREATE TABLE IF NOT EXISTS floor (id bigserial PRIMARY KEY, body text)"
 _INSERT = "INSERT INTO floor (body) VALUES ($1)"
 _BODY = "x" * 200

@@ -15,7 +15,8 @@ SWEEP_ROWS = 20_000
 
 # `fenta.chassis.migrations` has what it does.
 _TAKE = "SELECT taken, ids, event_ids FROM outbox_take($1)"
-_LET_GO = "SELECT pg_advisory_unlock(hashtext('outbox:' || current_schema()))"
+# The connection is the backlog's own, and holds no other lock.
+_LET_GO = "SELECT pg_advisory_unlock_all()"
 # In one statement, since each trip to Postgres waits for everything else this process does.
 _FORGET_AND_READ_ON = spelt_out("""
     WITH forgotten AS (
