@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-from typing import Any
 
 import asyncpg
 import pytest
@@ -70,21 +69,82 @@ async def test_the_api_path_cannot_write_for_another_organisation(database_of: D
             )
 
 
+MINE = text("SELECT pg_backend_pid()")
+# What `open_database` lets a service have, and more than that for a moment.
+MOST_CONNECTIONS = 10
+
+
+async def take_all(database: Database) -> list[int]:
+    """The backends of as many transactions at once as there may be. Raises PoolTimeout where one was not given back."""
+    together = asyncio.Barrier(MOST_CONNECTIONS)
+
+    async def work() -> int:
+        async with database.transaction() as session:
+            driver = await session.driver()
+            await together.wait()
+            return int(await driver.fetchval(str(MINE)))
+
+    return await asyncio.gather(*(work() for _ in range(MOST_CONNECTIONS)))
+
+
+async def backend(database: Database) -> int:
+    async with database.transaction() as session:
+        return int(await session.scalar(MINE) or 0)
+
+
+async def test_one_after_the_other_has_the_same_connection(database_of: DatabaseOf) -> None:
+    database = await database_of("gateway")
+    assert len(set(await take_all(database))) == MOST_CONNECTIONS
+
+    used = [await backend(database) for _ in range(3)]
+
+    assert len(set(used)) == 1
+    async with database.transaction() as session, database.transaction() as another:
+        assert await session.scalar(MINE) == used[0] != await another.scalar(MINE)
+
+
+@pytest.mark.parametrize("rested_seconds", [0.0, 60.0])
+async def test_the_connection_used_last_is_replaced_when_it_dies(
+    database_of: DatabaseOf, monkeypatch: pytest.MonkeyPatch, rested_seconds: float
+) -> None:
+    monkeypatch.setattr("fenta.chassis.connections.RESTED_SECONDS", rested_seconds)
+    database = await database_of("gateway")
+    async with database.transaction() as killer:
+        killing, dying = await killer.scalar(MINE), await backend(database)
+        assert killing != dying
+        await killer.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": dying})
+        # The driver hears of it.
+        await asyncio.sleep(0.1)
+
+        replaced = await backend(database)
+
+    assert replaced != dying
+    assert dying not in await take_all(database)
+
+
+async def test_who_takes_the_engine_itself_has_its_transactions(noted: Database) -> None:
+    await take_all(noted)
+    async with noted.engine.connect() as connection:
+        await connection.execute(text("INSERT INTO note (what, subject) VALUES ('by', 'a')"))
+        await connection.rollback()
+
+    assert await written(noted) == []
+
+
 async def test_a_connection_that_died_at_rest_is_replaced(
     database_of: DatabaseOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fenta.chassis.database.RESTED_SECONDS", 0.0)
+    monkeypatch.setattr("fenta.chassis.connections.RESTED_SECONDS", 0.0)
     database = await database_of("gateway")
-    mine = text("SELECT pg_backend_pid()")
     async with database.transaction() as first, database.transaction() as second:
-        dying, killer = await first.scalar(mine), await second.scalar(mine)
+        dying, killer = await first.scalar(MINE), await second.scalar(MINE)
     async with database.transaction() as session:
-        ours = await session.scalar(mine)
+        ours = await session.scalar(MINE)
         other = dying if ours == killer else killer
         await session.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": other})
 
         async with database.transaction() as another:
-            replaced = await another.scalar(mine)
+            replaced = await another.scalar(MINE)
 
     assert replaced not in (dying, killer)
 
@@ -185,8 +245,7 @@ async def test_a_cancelled_transaction_leaves_nothing_and_its_connection_behind(
 
     assert working.cancelled()
     assert await written(noted) == []
-    pool: Any = noted.engine.pool
-    assert pool.checkedout() == 0
+    await take_all(noted)
 
 
 async def test_a_connection_lost_in_a_transaction_is_passing_and_the_next_one_works(noted: Database) -> None:
@@ -222,8 +281,7 @@ async def test_a_transaction_that_cannot_be_taken_back_costs_its_connection(note
     await asyncio.wait(left)
     assert left[0].exception() is not None
     assert await written(noted) == []
-    pool: Any = noted.engine.pool
-    assert pool.checkedout() == 0
+    await take_all(noted)
 
 
 async def test_more_transactions_than_the_pool_keeps_give_all_connections_back(noted: Database) -> None:
@@ -238,8 +296,7 @@ async def test_more_transactions_than_the_pool_keeps_give_all_connections_back(n
     await asyncio.gather(*(work(number) for number in range(8)))
 
     assert await written(noted) == [str(number) for number in range(8)]
-    pool: Any = noted.engine.pool
-    assert pool.checkedout() == 0
+    await take_all(noted)
 
 
 def statement_failed(cause: Exception, *, connection_invalidated: bool = False) -> DBAPIError:

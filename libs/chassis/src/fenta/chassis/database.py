@@ -1,6 +1,5 @@
 """One engine per service, short transactions, and an API path that row-level security watches."""
 
-import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -9,16 +8,17 @@ from typing import Any
 
 import asyncpg
 from pydantic_core import from_json
-from sqlalchemy import MetaData, event
+from sqlalchemy import MetaData
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import DBAPIError, InvalidatePoolError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.orm import Session as OrmSession
 from sqlalchemy.types import DateTime
 
+from fenta.chassis.connections import Connections
 from fenta.chassis.crash import crash_point
 from fenta.chassis.outbox import OutboxRow, insert_outbox, outbox_row
 from fenta.chassis.transactions import Transaction
@@ -39,7 +39,6 @@ DATABASE_ERRORS = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceErro
 AWAY_SQLSTATES = ("08", "53", "57P", "25006")
 # Transactions that got in each other's way.
 COLLISION_SQLSTATES = ("40001", "40P01")
-RESTED_SECONDS = 1.0
 
 _FOR_ORGANISATION = "SELECT set_config('role', $1, true), set_config('fenta.org_id', $2, true)"
 
@@ -94,10 +93,10 @@ class Session(AsyncSession):
     `AsyncSession.__init__` would take as long as one of their statements.
     """
 
-    def __init__(self, engine: AsyncEngine, *, service: str) -> None:
+    def __init__(self, connections: Connections, *, service: str) -> None:
         self._async_bind = None
         self._async_binds = {}
-        self._transaction = Transaction(engine)
+        self._transaction = Transaction(connections)
         self.service = service
         self.events: list[OutboxRow] = []
         self.committed: list[Callable[[], None]] = []
@@ -116,6 +115,13 @@ class Session(AsyncSession):
     @property
     def _shared(self) -> bool:
         return "sync_session" in self.__dict__
+
+    async def begin_with(self, statement: str) -> str:
+        """Begin with this statement, in one trip to Postgres; answers its status, such as `INSERT 0 2`.
+
+        Raises RuntimeError where there was another statement before.
+        """
+        return await self._transaction.begin_with(statement)
 
     async def driver(self) -> Any:
         """The connection of asyncpg, in this transaction; for statements that every event runs.
@@ -168,10 +174,14 @@ class Database:
 
     def __init__(self, engine: AsyncEngine, *, service: str) -> None:
         self.engine = engine
-        self._autocommit = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._connections = Connections(engine)
         self.service = service
         self._api_role = f"fenta_{service}_api"
         self._on_publish: list[Callable[[Sequence[OutboxRow]], None]] = []
+
+    async def close(self) -> None:
+        """Disconnect."""
+        await self._connections.close()
 
     def on_publish(self, callback: Callable[[Sequence[OutboxRow]], None]) -> None:
         """Whom to tell when events were committed."""
@@ -180,7 +190,7 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Session]:
         """One short transaction as the service itself: consumers, workers, use cases. Commits at the end."""
-        async with Session(self._autocommit, service=self.service) as session:
+        async with Session(self._connections, service=self.service) as session:
             try:
                 yield session
                 await session.commit()
@@ -213,34 +223,12 @@ async def open_database(url: str, *, service: str, pool_size: int = 5) -> AsyncI
         pool_size=pool_size,
         max_overflow=pool_size,
         pool_timeout=10,
+        pool_use_lifo=True,
         json_deserializer=from_json,
         connect_args={"timeout": 10, "server_settings": {"statement_timeout": "15000", "application_name": service}},
     )
-    _ask_after_rest(engine)
+    database = Database(engine, service=service)
     try:
-        yield Database(engine, service=service)
+        yield database
     finally:
-        await engine.dispose()
-
-
-def _ask_after_rest(engine: AsyncEngine) -> None:
-    """A connection that rested is asked whether it lives; one that was in use just now is not."""
-
-    @event.listens_for(engine.sync_engine, "checkin")
-    def note(_connection: Any, record: Any) -> None:
-        record.info["used"] = time.monotonic()
-
-    @event.listens_for(engine.sync_engine, "checkout")
-    def ask(connection: Any, record: Any, _proxy: Any) -> None:
-        if connection.driver_connection.is_closed():
-            raise InvalidatePoolError("the connection was closed at rest")
-        if time.monotonic() - record.info.get("used", 0.0) < RESTED_SECONDS:
-            return
-        try:
-            connection.run_async(_answered)
-        except Exception as error:
-            raise InvalidatePoolError("the connection has died at rest") from error
-
-
-async def _answered(connection: Any) -> None:
-    await connection.execute("SELECT 1")
+        await database.close()

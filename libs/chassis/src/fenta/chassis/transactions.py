@@ -7,17 +7,17 @@ than Postgres does.
 from typing import Any
 
 from sqlalchemy.engine import Connection
-from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import PoolProxiedConnection
-from sqlalchemy.util import await_only, greenlet_spawn
+from sqlalchemy.util import await_only
+
+from fenta.chassis.connections import Connections, is_closed
 
 
 class Transaction:
     """It has a connection from the first statement on, until `close`."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        """`engine` is in autocommit: BEGIN and COMMIT are said here."""
-        self._engine = engine
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
         self._pooled: PoolProxiedConnection | None = None
         self._joined: Connection | None = None
         self.begun = False
@@ -25,22 +25,30 @@ class Transaction:
     async def connection(self) -> Any:
         """The driver's connection. What is done on it before the transaction has begun commits by itself."""
         if self._pooled is None:
-            self._pooled = await self._engine.raw_connection()
+            self._pooled = await self._connections.take()
         return self._pooled.driver_connection
 
     async def driver(self) -> Any:
         """The driver's connection, with the transaction begun."""
-        connection = await self.connection()
         if not self.begun:
-            self.begun = True
-            await connection.execute("BEGIN")
-        return connection
+            await self.begin_with("")
+        return await self.connection()
+
+    async def begin_with(self, statement: str) -> str:
+        """Begin, and run this statement without parameters in the same trip to Postgres; answers its status.
+
+        Raises RuntimeError where the transaction has begun already.
+        """
+        if self.begun:
+            raise RuntimeError("the transaction has begun already")
+        connection, self.begun = await self.connection(), True
+        return str(await connection.execute(f"BEGIN; {statement}"))
 
     def join(self) -> Connection:
         """The same connection as SQLAlchemy knows it; only where SQLAlchemy itself is about to use it."""
         if self._joined is None:
             await_only(self.driver())
-            self._joined = Connection(self._engine.sync_engine, self._pooled)
+            self._joined = Connection(self._connections.engine.sync_engine, self._pooled)
         return self._joined
 
     async def commit(self) -> None:
@@ -56,16 +64,13 @@ class Transaction:
         if self._pooled is None:
             return
         pooled, self._pooled = self._pooled, None
-        # None where SQLAlchemy has given it up, after a cancellation for one.
         connection: Any = pooled.driver_connection
         try:
-            if self.begun and connection and not connection.is_closed():
+            if self.begun and not is_closed(pooled):
                 await connection.execute("ROLLBACK")
         except BaseException:
             # Nobody else may go on in a transaction that is still open.
             connection.terminate()
             raise
         finally:
-            if connection and connection.is_closed():
-                await greenlet_spawn(pooled.invalidate)
-            await greenlet_spawn(pooled.close)
+            await self._connections.give_back(pooled)
