@@ -221,7 +221,7 @@ def render_request(
 
 
 def message(event: Event) -> Message[Any]:
-    return Message(event=event, id=str(uuid7()), source="workflow", time="", traceparent=None, record=None)  # type: ignore[arg-type]
+    return Message(event, str(uuid7()), {}, None)  # type: ignore[arg-type]
 
 
 def keyed(values: dict[str, Value]) -> list[KeyedValue]:

@@ -6,6 +6,7 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from aiokafka import ConsumerRecord, TopicPartition
@@ -355,17 +356,12 @@ class Consumer:
 
 
 async def _safe_parser(message: Any, original: Any) -> Any:
-    """FastStream drops a whole batch for one header that is null or not UTF-8; it gets to see none of them.
+    """FastStream drops a whole batch for one header that is null or not UTF-8: it gets to see the first record, bare.
 
-    The records keep theirs, so that dead letters lose nothing.
+    What goes on is the batch as it came, so that dead letters lose nothing.
     """
-    records = message if isinstance(message, tuple) else (message,)
-    kept = [record.headers for record in records]
-    for record in records:
-        record.headers = ()
-    parsed = await original(message)
-    for record, headers in zip(records, kept, strict=True):
-        record.headers = headers
+    parsed = await original((replace(message[0], headers=()),))
+    parsed.raw_message = message
     return parsed
 
 

@@ -84,11 +84,11 @@ class Endings:
         """
         await self._join(_Ending(lease, effects=effects, order=order, context=copy_context()))
 
-    async def _join(self, ending: _Ending) -> None:
+    def _join(self, ending: _Ending) -> "asyncio.Future[None]":
         self._waiting.append(ending)
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write_all())
-        await ending.done
+        return ending.done
 
     async def _write_all(self) -> None:
         while self._waiting:
@@ -98,7 +98,7 @@ class Endings:
     async def _settle(self, endings: Sequence[_Ending]) -> None:
         """Together if they can; one by one when something in one of them fails."""
         try:
-            held = await self._write(endings)
+            lost = await self._write(endings)
         except Exception as error:
             if len(endings) == 1 or is_away(error):
                 for ending in endings:
@@ -108,38 +108,42 @@ class Endings:
                     await self._settle([ending])
             return
         for ending in endings:
-            if ending.lease.key in held:
+            if lost and ending.lease.key in lost:
+                ending.settle(LeaseLost(f"task {ending.lease.id} is in other hands by now"))
+            else:
                 ending.lease.goes_on = ending.pause is not None
                 ending.settle(None)
-            else:
-                ending.settle(LeaseLost(f"task {ending.lease.id} is in other hands by now"))
 
     async def _write(self, endings: Sequence[_Ending]) -> set[tuple[str, int]]:
-        """The leases that were still held, whose tasks have ended now with all their effects."""
+        """The leases that were lost; the tasks of the others have ended now, with all their effects."""
         async with self._database.transaction() as session:
-            held = await _write_plain(session, [ending for ending in endings if ending.plain])
-            held |= await _write_others(session, [ending for ending in endings if not ending.plain])
+            lost = await _write_plain(session, [ending for ending in endings if ending.plain])
+            lost |= await _write_others(session, [ending for ending in endings if not ending.plain])
             crash_point("ending.written")
         crash_point("ending.committed")
-        return held
+        return lost
 
 
 async def _write_plain(session: Session, endings: Sequence[_Ending]) -> set[tuple[str, int]]:
     """Their removal is their fence."""
-    held = await tasks.finish(session, [ending.lease for ending in endings])
-    session.events += [row for ending in endings if ending.lease.key in held for row in ending.rows]
-    return held
+    lost = await tasks.finish(session, [ending.lease for ending in endings])
+    session.events += [row for ending in _held(endings, lost) for row in ending.rows]
+    return lost
 
 
 async def _write_others(session: Session, endings: Sequence[_Ending]) -> set[tuple[str, int]]:
     """Behind the fence the effects say how each goes on."""
-    held = await tasks.lock(session, [ending.lease for ending in endings])
-    ending_now = [ending for ending in endings if ending.lease.key in held]
+    lost = await tasks.lock(session, [ending.lease for ending in endings])
+    ending_now = _held(endings, lost)
     for ending in sorted(ending_now, key=lambda ending: ending.order):
         await ending.write(session)
     await _remove(session, [ending.lease.id for ending in ending_now if ending.pause is None])
     await _later(session, {e.lease.id: e.pause for e in ending_now if e.pause is not None})
-    return held
+    return lost
+
+
+def _held(endings: Sequence[_Ending], lost: set[tuple[str, int]]) -> Sequence[_Ending]:
+    return [ending for ending in endings if ending.lease.key not in lost] if lost else endings
 
 
 async def _remove(session: Session, ids: Sequence[str]) -> None:

@@ -1,7 +1,7 @@
 """What arrives from Kafka: a record is read into a message, or refused with the reason."""
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -21,14 +21,30 @@ AnyEvent_co = TypeVar("AnyEvent_co", bound=Event, covariant=True)
 
 
 class Message(NamedTuple, Generic[AnyEvent_co]):
-    """An event and what its headers say: id, the service it came from, time (RFC 3339), trace, and the record."""
+    """An event, its id, what else its headers say, and the record."""
 
     event: AnyEvent_co
     id: str
-    source: str
-    time: str
-    traceparent: str | None
+    headers: Mapping[str, bytes | None]
     record: "ConsumerRecord[bytes, bytes]"
+
+    @property
+    def source(self) -> str:
+        """The service it came from."""
+        return self._header("ce_source").removeprefix("fenta/")
+
+    @property
+    def time(self) -> str:
+        """When it happened (RFC 3339)."""
+        return self._header("ce_time")
+
+    @property
+    def traceparent(self) -> str | None:
+        return self._header("traceparent") or None
+
+    def _header(self, name: str) -> str:
+        """Empty where there is none."""
+        return (self.headers.get(name) or b"").decode(errors="replace")
 
 
 @dataclass(frozen=True)
@@ -104,15 +120,4 @@ def _message(
         event = model.__pydantic_validator__.validate_json(record.value)
     except ValidationError as error:
         return Poison(record, "bad_value", str(error.errors(include_url=False, include_input=False))[:2000])
-    return Message(
-        event=event,
-        id=event_id,
-        source=_text(headers.get("ce_source")).removeprefix("fenta/"),
-        time=_text(headers.get("ce_time")),
-        traceparent=_text(headers.get("traceparent")) or None,
-        record=record,
-    )
-
-
-def _text(value: bytes | None) -> str:
-    return value.decode(errors="replace") if value else ""
+    return Message(event, event_id, headers, record)

@@ -75,7 +75,7 @@ class Lease:
 
     async def hold(self, session: Session) -> None:
         """Lock the task for this transaction. Raises `LeaseLost`; use it before writing half-way results."""
-        if not await lock(session, [self]):
+        if await lock(session, [self]):
             raise LeaseLost(f"task {self.id} is no longer in the hands of {self.owner}")
 
 
@@ -97,27 +97,28 @@ _FAILED = text(
 
 
 async def lock(session: Session, leases: Sequence[Lease]) -> set[tuple[str, int]]:
-    """Lock these tasks for the transaction; answers the keys of the leases that still hold. This is the fence."""
+    """Lock these tasks for the transaction; answers the keys of the leases that are lost. This is the fence."""
     if not leases:
         return set()
     driver = await session.driver()
     rows = await driver.fetch(_LOCK, joined(lease.id for lease in leases), joined({lease.owner for lease in leases}))
-    return {tuple(row) for row in rows} & {lease.key for lease in leases}
+    return {lease.key for lease in leases} - {tuple(row) for row in rows}
 
 
 async def finish(session: Session, leases: Sequence[Lease]) -> set[tuple[str, int]]:
-    """Remove the tasks of the leases that still hold, and answer their keys: fence and end in one."""
+    """Remove the tasks of the leases that still hold, and answer the keys of the lost ones: fence and end in one."""
     if not leases:
         return set()
     groups: dict[tuple[int, str], list[str]] = defaultdict(list)
     for lease in leases:
         groups[lease.token, lease.owner].append(lease.id)
-    held: set[tuple[str, int]] = set()
+    lost: set[tuple[str, int]] = set()
     driver = await session.driver()
     for (token, owner), ids in groups.items():
         count, ended = await driver.fetchrow(_FINISH, joined(ids), token, owner, len(ids))
-        held.update((name, token) for name in (ids if count == len(ids) else ended or ()))
-    return held
+        if count < len(ids):
+            lost.update((name, token) for name in set(ids).difference(ended or ()))
+    return lost
 
 
 # A task's virtual time is where its organisation stands in the queue: each task moves it on by its share, and
@@ -172,7 +173,7 @@ async def add(session: Session, given: Sequence[Task]) -> None:
 
 
 async def insert(session: Session, given: Sequence[Task], *, owner: str | None, marks: dict[str, int]) -> set[str]:
-    """Store tasks, leased to the owner if there is one; answers the ids of the new ones.
+    """Store tasks, leased to the owner if there is one; answers the ids of those that were there already.
 
     `marks` tells how far the virtual time of each lane has come as the caller knows; with an owner it moves on.
     """
@@ -198,9 +199,9 @@ async def insert(session: Session, given: Sequence[Task], *, owner: str | None, 
     )
     if owner is not None:
         marks.update({row["lane"]: max(row["vt"], marks.get(row["lane"], 0)) for row in rows})
-    if not rows:
+    if rows and rows[0]["ids"] is None:
         return set()
-    return {task.id for task in given} if rows[0]["ids"] is None else set(rows[0]["ids"])
+    return {task.id for task in given}.difference(rows[0]["ids"] if rows else ())
 
 
 def first_lease(task: Task, owner: str) -> Lease:

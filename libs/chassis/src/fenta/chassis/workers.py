@@ -110,10 +110,6 @@ class _Work:
     reason: str | None
     running: asyncio.Task[None] | None = None
 
-    @property
-    def key(self) -> tuple[str, int]:
-        return self.lease.id, self.lease.token
-
     def stop(self) -> None:
         if self.running is not None:
             self.running.cancel()
@@ -141,7 +137,7 @@ class Workers:
         self._on_fatal = on_fatal
         self._slots = dict(slots)
         self.owner = f"{instance_id}/{uuid.uuid4()}"
-        self._held: dict[tuple[str, int], _Work] = {}
+        self._held: set[_Work] = set()
         # Slots in use or promised to tasks whose transaction is under way; whether somebody may wait for one; how far
         # the virtual time of each lane has come here.
         self._busy: Counter[str] = Counter()
@@ -173,8 +169,8 @@ class Workers:
         promised = self._promise(given)
         ours = [task for task in given if task.lane in promised]
         session.after_rollback(partial(self._take_back, promised))
-        added = await tasks.insert(session, ours, owner=self.owner, marks=self._marks)
-        leases = [tasks.first_lease(task, self.owner) for task in ours if task.id in added]
+        known = await tasks.insert(session, ours, owner=self.owner, marks=self._marks)
+        leases = [tasks.first_lease(task, self.owner) for task in ours if task.id not in known]
         session.after_commit(partial(self._begin, promised, leases))
         if leases:
             crash_point("task.claimed")
@@ -303,7 +299,7 @@ class Workers:
 
     def _start(self, lease: Lease, reason: str | None = None) -> None:
         work = _Work(lease, reason)
-        self._held[work.key] = work
+        self._held.add(work)
         self._busy[lease.lane] += 1
         work.running = asyncio.create_task(self._work(work))
 
@@ -323,7 +319,7 @@ class Workers:
             outcome = "broken"
             log.exception("task.broken")
         finally:
-            del self._held[work.key]
+            self._held.remove(work)
             self._busy[lease.lane] -= 1
             telemetry.of(telemetry.task_tries, self._service, lease.lane, outcome).inc()
             if lease.goes_on:
@@ -380,20 +376,20 @@ class Workers:
 
         False when another process goes by our name by now.
         """
-        ids = [work.lease.id for work in self._held.values()]
+        ids = [work.lease.id for work in self._held]
         async with self._database.transaction() as session:
             if not await names.keep(session, self._instance, self.owner, lease_seconds=self._pace.lease_seconds):
                 self._on_fatal(f"another process took over the tasks of instance {self._instance}")
                 return False
             await self._write_marks(session)
             rows = {row.id: row for row in await session.execute(_HELD, {"ids": ids})} if ids else {}
-        for work in list(self._held.values()):
+        for work in list(self._held):
             self._compare(work, rows.get(work.lease.id))
         return True
 
     async def _reclaim(self) -> None:
         """Take back what silent workers hold, and what nobody here works on any more."""
-        mine = {"ids": [work.lease.id for work in self._held.values()], "grace": self._pace.grace_seconds}
+        mine = {"ids": [work.lease.id for work in self._held], "grace": self._pace.grace_seconds}
         async with self._database.transaction() as session:
             freed = [*await session.scalars(_REAP), *await session.scalars(_FREE, mine | {"owner": self.owner})]
         if freed:
@@ -426,7 +422,7 @@ class Workers:
     async def _leave(self) -> None:
         """Stop what is in hand and let others have it at once."""
         self._present = False
-        work = list(self._held.values())
+        work = list(self._held)
         for one in work:
             one.stop()
         await asyncio.gather(*(one.running for one in work if one.running), return_exceptions=True)

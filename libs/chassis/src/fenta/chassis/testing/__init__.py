@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -41,10 +40,8 @@ def record_of(event: Event, *, event_id: str | None = None, offset: int = 0) -> 
 def message_of(event: Event, *, event_id: str | None = None) -> Message[Any]:
     """A message around an event."""
     identifier = event_id or str(uuid7())
-    now = datetime.now(UTC).isoformat(timespec="milliseconds")
-    source = TOPICS[event.topic].producers[0]
     record = record_of(event, event_id=identifier)
-    return Message(event=event, id=identifier, source=source, time=now, traceparent=None, record=record)
+    return Message(event, identifier, dict(record.headers), record)
 
 
 async def deliver(database: Database, routes: Sequence[Route], *events: Event) -> None:
