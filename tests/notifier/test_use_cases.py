@@ -291,13 +291,14 @@ async def test_gauges_come_from_the_tables(stand: Stand) -> None:
 
 
 async def test_sending_waits_for_no_transaction(stand: Stand) -> None:
-    """While a receiver thinks, no connection to Postgres is held."""
+    """While a receiver thinks, nothing at Postgres is begun and not ended."""
     seen: list[int] = []
+    begun = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in %'")
     send = stand.deliverer._sender.send
 
     async def watch(letter: Letter) -> Outcome:
-        pool: Any = stand.database.engine.pool
-        seen.append(pool.checkedout())
+        async with stand.database.engine.connect() as connection:
+            seen.append(await connection.scalar(begun) or 0)
         return await send(letter)
 
     stand.deliverer._sender.send = watch  # type: ignore[method-assign]

@@ -249,7 +249,8 @@ async def test_a_film_that_takes_too_long_is_ended(parts: Parts, shelf: Shelf) -
         (failed,) = await answered(parts)
     assert isinstance(failed, StepFailed)
     assert (failed.error.class_, failed.error.code) == ("timeout", "timeout")
-    assert parts.engine.interrupted == 1
+    # On a slow machine the second may be over before the engine begins.
+    assert parts.engine.interrupted == parts.engine.calls
 
 
 async def test_a_stop_ends_the_work_and_is_answered(parts: Parts, shelf: Shelf) -> None:
