@@ -122,6 +122,16 @@ async def test_the_connection_used_last_is_replaced_when_it_dies(
     assert dying not in await take_all(database)
 
 
+async def test_a_transaction_that_outlives_the_database_commits_and_disconnects(noted: Database) -> None:
+    async with noted.transaction() as session:
+        driver = await session.driver()
+        await driver.execute(NOTE, "by", "a")
+        await noted.close()
+
+    assert driver.is_closed()
+    assert await written(noted) == ["a"]
+
+
 async def test_who_takes_the_engine_itself_has_its_transactions(noted: Database) -> None:
     await take_all(noted)
     async with noted.engine.connect() as connection:

@@ -25,6 +25,7 @@ class Connections:
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine
         self._at_hand: PoolProxiedConnection | None = None
+        self._closed = False
         _ask_after_rest(engine)
 
     async def take(self) -> PoolProxiedConnection:
@@ -39,9 +40,9 @@ class Connections:
         return pooled
 
     async def give_back(self, pooled: PoolProxiedConnection) -> None:
-        """What it was taken for is over; a closed one is forgotten."""
+        """What it was taken for is over; a closed one is forgotten, and any once we have closed."""
         pooled.info[_USED] = time.monotonic()
-        if self._at_hand or is_closed(pooled):
+        if self._at_hand or self._closed or is_closed(pooled):
             await self._return(pooled)
         else:
             self._at_hand = pooled
@@ -50,12 +51,13 @@ class Connections:
         """To the pool, which makes a new one in place of a closed one."""
         if pooled.dbapi_connection:
             self.engine.dialect.reset_isolation_level(_dbapi(pooled))
-            if is_closed(pooled):
+            if self._closed or is_closed(pooled):
                 await greenlet_spawn(pooled.invalidate)
         await greenlet_spawn(pooled.close)
 
     async def close(self) -> None:
-        """Disconnect."""
+        """Disconnect; what is taken is closed when it is given back."""
+        self._closed = True
         pooled, self._at_hand = self._at_hand, None
         if pooled:
             await self._return(pooled)
