@@ -3,7 +3,7 @@
 As every service runs them, counted and traced; T1 once more without metrics and traces.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 from unittest.mock import patch
@@ -13,7 +13,7 @@ from prometheus_client.values import ValueClass
 
 from fenta.chassis import telemetry
 from tools.bench.bus import floors
-from tools.bench.bus.path import open_path
+from tools.bench.bus.path import Path, open_path
 from tools.bench.bus.stage import Stage, stage
 from tools.bench.page import result
 
@@ -69,30 +69,37 @@ def events_per_commit(rounds: Sequence[Round]) -> int:
 
 
 async def measured(here: Stage, count: int) -> list[Round]:
-    """All in turn; the first round warms up and does not count."""
+    """All in turn, watched first in every other round; the first round warms up and does not count."""
     async with open_path(here) as path:
         rounds = []
-        for _ in range(count + 1):
-            before = here.cpu_seconds()
-            floor = await floors.inserts(here.url)
-            between = here.cpu_seconds()
+        for number in range(count + 1):
+            floor, floor_cpu = await _at_the_cost_of(here, floors.inserts(here.url))
             path.commits = []
-            seconds = await path.walk(jobs=JOBS, steps=STEPS)
-            after = here.cpu_seconds()
-            with unwatched():
-                seconds_unwatched = await path.walk(jobs=JOBS, steps=STEPS)
-            count_of_steps = JOBS * STEPS
+            unwatched_first = 0.0 if number % 2 else await _unwatched_walk(path)
+            seconds, steps_cpu = await _at_the_cost_of(here, path.walk(jobs=JOBS, steps=STEPS))
+            seconds_unwatched = unwatched_first or await _unwatched_walk(path)
             rounds.append(
                 Round(
                     floor=floor,
-                    steps=count_of_steps / seconds,
-                    unwatched=count_of_steps / seconds_unwatched,
-                    floor_cpu=(between - before) / floors.ROWS,
-                    steps_cpu=(after - between) / count_of_steps,
+                    steps=JOBS * STEPS / seconds,
+                    unwatched=JOBS * STEPS / seconds_unwatched,
+                    floor_cpu=floor_cpu / floors.ROWS,
+                    steps_cpu=steps_cpu / (JOBS * STEPS),
                     commits=path.commits,
                 )
             )
     return rounds[1:]
+
+
+async def _at_the_cost_of(here: Stage, measured: Awaitable[float]) -> tuple[float, float]:
+    """What it answers, and the seconds of CPU that it took."""
+    before = here.cpu_seconds()
+    return await measured, here.cpu_seconds() - before
+
+
+async def _unwatched_walk(path: Path) -> float:
+    with unwatched():
+        return await path.walk(jobs=JOBS, steps=STEPS)
 
 
 @contextmanager
