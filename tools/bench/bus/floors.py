@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -35,42 +35,41 @@ async def _insert(connection: Any, rows: int) -> None:
         await connection.execute(_INSERT, _BODY)
 
 
-async def notifications(url: str, times: int, pause_seconds: float) -> Sequence[float]:
-    """Seconds from a notification to whoever listens for it."""
-    taken = []
-    async with _ear(url) as (teller, heard):
-        for _ in range(times):
-            started = time.perf_counter()
-            await teller.execute("NOTIFY hop")
-            taken.append(await heard.get() - started)
-            await asyncio.sleep(pause_seconds)
-    return taken
+class Hops:
+    """What a hop is made of. Each answers the seconds that it took."""
+
+    def __init__(self, teller: Any, heard: "asyncio.Queue[float]", producer: Any, consumer: Any) -> None:
+        self._teller = teller
+        self._heard = heard
+        self._producer = producer
+        self._consumer = consumer
+
+    async def whole(self) -> float:
+        """From the insertion of a row to whoever has its record: commit, notification, record."""
+        started = time.perf_counter()
+        await self._teller.execute(_INSERT, _BODY)
+        await self._teller.execute("NOTIFY hop")
+        await self._heard.get()
+        return await _carried(self._producer, self._consumer) - started
+
+    async def notification(self) -> float:
+        """To whoever listens for it."""
+        started = time.perf_counter()
+        await self._teller.execute("NOTIFY hop")
+        return await self._heard.get() - started
+
+    async def record(self) -> float:
+        """From its sending to whoever waits for it."""
+        started = time.perf_counter()
+        return await _carried(self._producer, self._consumer) - started
 
 
-async def records(servers: str, times: int, pause_seconds: float) -> Sequence[float]:
-    """Seconds from the sending of a record to whoever waits for it."""
-    taken = []
-    async with _pair(servers) as (producer, consumer):
-        for _ in range(times):
-            started = time.perf_counter()
-            taken.append(await _carried(producer, consumer) - started)
-            await asyncio.sleep(pause_seconds)
-    return taken
-
-
-async def hops(url: str, servers: str, times: int, pause_seconds: float) -> Sequence[float]:
-    """Seconds from the insertion of a row to whoever has its record: commit, notification, record."""
-    taken = []
+@asynccontextmanager
+async def open_hops(url: str, servers: str) -> AsyncIterator[Hops]:
+    """On connections of their own."""
     async with _ear(url) as (teller, heard), _pair(servers) as (producer, consumer):
         await teller.execute(_TABLE)
-        for _ in range(times):
-            started = time.perf_counter()
-            await teller.execute(_INSERT, _BODY)
-            await teller.execute("NOTIFY hop")
-            await heard.get()
-            taken.append(await _carried(producer, consumer) - started)
-            await asyncio.sleep(pause_seconds)
-    return taken
+        yield Hops(teller, heard, producer, consumer)
 
 
 async def _carried(producer: Any, consumer: Any) -> float:

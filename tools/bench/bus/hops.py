@@ -6,7 +6,7 @@ The bare hop commits a row, tells of it by NOTIFY, and whoever hears that sends 
 import asyncio
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any, NamedTuple
 
 import uvloop
@@ -26,11 +26,11 @@ STEPS = 5
 class Round(NamedTuple):
     """Seconds of each hop."""
 
-    bare: Sequence[float]
-    notifications: Sequence[float]
-    records: Sequence[float]
-    steps: Sequence[float]
-    jobs: Sequence[float]
+    bare: list[float]
+    notifications: list[float]
+    records: list[float]
+    steps: list[float]
+    jobs: list[float]
 
     @property
     def milliseconds(self) -> float:
@@ -75,40 +75,36 @@ def run() -> list[dict[str, Any]]:
 
 
 async def measured(here: Stage) -> list[Round]:
-    async with open_path(here) as path:
-        rounds = [
-            Round(
-                await floors.hops(here.url, here.servers, TIMES, PAUSE_SECONDS),
-                await floors.notifications(here.url, TIMES_OF_JOBS, PAUSE_SECONDS),
-                await floors.records(here.servers, TIMES_OF_JOBS, PAUSE_SECONDS),
-                await _steps(path),
-                await _jobs(path),
-            )
-            for _ in range(ROUNDS + 1)
-        ]
-    return rounds[1:]
+    """The first round warms up and does not count."""
+    async with open_path(here) as path, floors.open_hops(here.url, here.servers) as bare:
+        return [await _round(path, bare) for _ in range(ROUNDS + 1)][1:]
 
 
-async def _steps(path: Path) -> Sequence[float]:
-    """From the moment an event's transaction begins to the moment its handler does."""
-    taken = []
-    for _ in range(TIMES):
-        started = time.perf_counter()
-        await path.walk(jobs=1, steps=1)
-        taken.append(path.last_begun - started)
-        await asyncio.sleep(PAUSE_SECONDS)
+async def _round(path: Path, bare: floors.Hops) -> Round:
+    """One after the other, so that all see the same of a machine that is slow now and quick then."""
+    taken = Round([], [], [], [], [])
+    for number in range(TIMES):
+        taken.bare.append(await _alone(bare.whole()))
+        taken.steps.append(await _alone(_begun(path, steps=1)))
+        if number < TIMES_OF_JOBS:
+            taken.notifications.append(await _alone(bare.notification()))
+            taken.records.append(await _alone(bare.record()))
+            taken.jobs.append(await _alone(_begun(path, steps=STEPS)))
     return taken
 
 
-async def _jobs(path: Path) -> Sequence[float]:
-    """The same for the last step of a job."""
-    taken = []
-    for _ in range(TIMES_OF_JOBS):
-        started = time.perf_counter()
-        await path.walk(jobs=1, steps=STEPS)
-        taken.append(path.last_begun - started)
-        await asyncio.sleep(PAUSE_SECONDS)
-    return taken
+async def _begun(path: Path, *, steps: int) -> float:
+    """From the moment an event's transaction begins to the moment the handler of a job's last step does."""
+    started = time.perf_counter()
+    await path.walk(jobs=1, steps=steps)
+    return path.last_begun - started
+
+
+async def _alone(hop: Awaitable[float]) -> float:
+    """Nothing else moves meanwhile, not even what the last one left to do."""
+    seconds = await hop
+    await asyncio.sleep(PAUSE_SECONDS)
+    return seconds
 
 
 def _middle(seconds: Sequence[float]) -> float:
