@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 CONNECTIONS = 16
 ROWS = 16_000
@@ -16,6 +16,7 @@ _TABLE = "CREATE TABLE IF NOT EXISTS floor (id bigserial PRIMARY KEY, body text)
 _INSERT = "INSERT INTO floor (body) VALUES ($1)"
 _BODY = "x" * 200
 _TOPIC = "job.progressed"
+_PLACE = TopicPartition(_TOPIC, 0)
 
 
 async def inserts(url: str) -> float:
@@ -74,7 +75,7 @@ async def open_hops(url: str, servers: str) -> AsyncIterator[Hops]:
 
 async def _carried(producer: Any, consumer: Any) -> float:
     """When a record that is sent now was there."""
-    sending = asyncio.create_task(producer.send_and_wait(_TOPIC, b"{}"))
+    sending = asyncio.create_task(producer.send_and_wait(_TOPIC, b"{}", partition=_PLACE.partition))
     await consumer.getone()
     arrived = time.perf_counter()
     await sending
@@ -97,9 +98,12 @@ async def _ear(url: str) -> AsyncIterator[tuple[Any, asyncio.Queue[float]]]:
 @asynccontextmanager
 async def _pair(servers: str) -> AsyncIterator[tuple[Any, Any]]:
     producer = AIOKafkaProducer(bootstrap_servers=servers, acks="all", enable_idempotence=True)
-    consumer = AIOKafkaConsumer(_TOPIC, bootstrap_servers=servers)
+    consumer = AIOKafkaConsumer(bootstrap_servers=servers)
     await producer.start()
     await consumer.start()
+    # Of several partitions the client would leave out now and then the one that has the next record, for half a second.
+    consumer.assign([_PLACE])
+    await consumer.seek_to_end()
     try:
         yield producer, consumer
     finally:
