@@ -96,6 +96,46 @@ async def test_weight_is_an_organisations_share(database: Database, workers: Any
     assert first.count("heavy") == 12
 
 
+def three(lane: str, names: str) -> list[Task]:
+    """Tasks of two organisations that cost and say different things."""
+    first, second, third = (f"{lane}/{name}" for name in names)
+    return [
+        Task(id=first, kind="k", org_id="org_1", lane=lane, weight=3, expected_seconds=7, job_id="j"),
+        Task(id=second, kind="k", org_id="org_1", lane=lane, payload={"a": ["'", None]}),
+        Task(id=third, kind="other", org_id="org_2", lane=lane, priority="batch", job_id=""),
+    ]
+
+
+# What is leased at once moves the mark, behind which others' come next.
+@pytest.mark.parametrize(("owner", "count"), [(None, 3), ("somebody", 2)])
+async def test_tasks_stand_in_the_same_place_alone_and_together(
+    database: Database, owner: str | None, count: int
+) -> None:
+    marks = {"alone": 500, "together": 500}
+    known: list[tuple[list[str], list[str]]] = []
+    async with database.transaction() as session:
+        # The second time they are there already, the third time others come behind them.
+        for names in ("abc", "abc", "def"):
+            singly, together = three("alone", names)[:count], three("together", names)[:count]
+            seen = [await tasks.insert(session, [one], owner=owner, marks=marks) for one in singly]
+            seen_together = await tasks.insert(session, together, owner=owner, marks=marks)
+            known.append((sorted(set[str]().union(*seen)), sorted(seen_together)))
+
+    assert known == [
+        ([], []),
+        ([f"alone/{c}" for c in "abc"[:count]], [f"together/{c}" for c in "abc"[:count]]),
+        ([], []),
+    ]
+    assert marks["alone"] == marks["together"]
+    assert (marks["alone"] > 500) == (owner is not None)
+    rows = [
+        (row.lane, row.vt, row.org_id, row.job_id, row.priority, row.state, row.attempt, row.owner, row.payload)
+        for row in await left(database)
+    ]
+    assert [row[1:] for row in rows if row[0] == "alone"] == [row[1:] for row in rows if row[0] == "together"]
+    assert len(rows) == 4 * count
+
+
 async def test_who_comes_late_starts_where_the_others_are(database: Database, workers: Any) -> None:
     await add(database, *(task(f"a{number:02}", "org_a") for number in range(30)))
     desk = Desk(database)

@@ -31,6 +31,11 @@ class Task(NamedTuple):
     expected_seconds: int = 1
     payload: Mapping[str, Any] = {}
 
+    @property
+    def cost(self) -> int:
+        """By which it moves its organisation's virtual time on."""
+        return max(1, self.expected_seconds * VIRTUAL_SECOND // self.weight)
+
 
 class Queue(Protocol):
     """Where use cases put work: the workers of this process, or this module where nobody works."""
@@ -137,9 +142,8 @@ _ADD = spelt_out("""
         LEFT JOIN unnest(CAST($10 AS text[]), CAST($11 AS bigint[])) AS k(lane, vt) ON k.lane = s.lane
         ORDER BY s.org_id, s.lane
         ON CONFLICT (org_id, lane) DO UPDATE
-        SET vt = greatest(task_clock.vt, excluded.vt - (SELECT cost FROM share s
-                 WHERE s.org_id = excluded.org_id AND s.lane = excluded.lane))
-               + (SELECT cost FROM share s WHERE s.org_id = excluded.org_id AND s.lane = excluded.lane)
+        SET vt = greatest(excluded.vt, task_clock.vt
+            + (SELECT cost FROM share s WHERE s.org_id = excluded.org_id AND s.lane = excluded.lane))
         RETURNING org_id, lane, vt
     ), added AS (
         INSERT INTO task (id, kind, org_id, lane, job_id, priority, vt, payload, traceparent,
@@ -158,6 +162,22 @@ _ADD = spelt_out("""
         CASE WHEN (SELECT count(*) FROM added) < $14 THEN (SELECT array_agg(id) FROM added) END AS ids
     FROM added GROUP BY lane
 """)
+# The same for one, in a quarter of the time: most come alone where there is little to do.
+_ADD_ONE = """
+    WITH clock AS (
+        INSERT INTO task_clock (org_id, lane, vt)
+        VALUES ($3, $4, greatest((SELECT vt FROM task_mark WHERE lane = $4), $10, 0) + $7)
+        ON CONFLICT (org_id, lane) DO UPDATE SET vt = greatest(excluded.vt, task_clock.vt + $7)
+        RETURNING vt
+    )
+    INSERT INTO task (id, kind, org_id, lane, job_id, priority, vt, payload, traceparent,
+        state, attempt, owner, leased_at)
+    SELECT $1, $2, $3, $4, $5, $6, vt, CAST(CAST($8 AS text) AS jsonb), $9,
+        CAST($11 AS integer), CAST($11 AS integer), $12, CASE WHEN $11 = 1 THEN now() END
+    FROM clock
+    ON CONFLICT (id) DO NOTHING
+    RETURNING vt
+"""
 
 # A waiting task comes to the front, so that its worker answers for it at once.
 _CANCEL = text(
@@ -179,6 +199,19 @@ async def insert(session: Session, given: Sequence[Task], *, owner: str | None, 
     """
     if not given:
         return set()
+    if len(given) == 1:
+        furthest, known = await _insert_one(session, given[0], owner, marks)
+    else:
+        furthest, known = await _insert_many(session, given, owner, marks)
+    if owner is not None:
+        marks.update({lane: max(vt, marks.get(lane, 0)) for lane, vt in furthest.items()})
+    return known
+
+
+async def _insert_many(
+    session: Session, given: Sequence[Task], owner: str | None, marks: Mapping[str, int]
+) -> tuple[dict[str, int], set[str]]:
+    """How far the virtual time of each lane has come with them, and the ids of those that were there already."""
     driver = await session.driver()
     rows = await driver.fetch(
         _ADD,
@@ -188,7 +221,7 @@ async def insert(session: Session, given: Sequence[Task], *, owner: str | None, 
         joined([task.lane for task in given]),
         joined([task.job_id or "" for task in given]),
         joined([str(PRIORITIES[task.priority]) for task in given]),
-        joined([str(max(1, task.expected_seconds * VIRTUAL_SECOND // task.weight)) for task in given]),
+        joined([str(task.cost) for task in given]),
         joined([to_json(task.payload).decode() for task in given]),
         traceparent.get(),
         list(marks),
@@ -197,11 +230,32 @@ async def insert(session: Session, given: Sequence[Task], *, owner: str | None, 
         owner,
         len(given),
     )
-    if owner is not None:
-        marks.update({row["lane"]: max(row["vt"], marks.get(row["lane"], 0)) for row in rows})
-    if rows and rows[0]["ids"] is None:
-        return set()
-    return {task.id for task in given}.difference(rows[0]["ids"] if rows else ())
+    all_new = rows and rows[0]["ids"] is None
+    known = set() if all_new else {task.id for task in given}.difference(rows[0]["ids"] if rows else ())
+    return {row["lane"]: row["vt"] for row in rows}, known
+
+
+async def _insert_one(
+    session: Session, task: Task, owner: str | None, marks: Mapping[str, int]
+) -> tuple[dict[str, int], set[str]]:
+    """As if there were many."""
+    driver = await session.driver()
+    vt = await driver.fetchval(
+        _ADD_ONE,
+        joined([task.id]),
+        task.kind,
+        task.org_id,
+        task.lane,
+        task.job_id or None,
+        PRIORITIES[task.priority],
+        task.cost,
+        to_json(task.payload).decode(),
+        traceparent.get(),
+        marks.get(task.lane),
+        int(owner is not None),
+        owner,
+    )
+    return ({}, {task.id}) if vt is None else ({task.lane: vt}, set())
 
 
 def first_lease(task: Task, owner: str) -> Lease:
