@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -91,6 +92,19 @@ async def administrator(bus: Bus) -> AsyncIterator[AIOKafkaAdminClient]:
         yield client
     finally:
         await client.close()
+
+
+@pytest.mark.parametrize("order", ["aabbcc", "abcabc", "abaccb"])
+def test_each_partition_is_acknowledged_up_to_its_last_record(order: str) -> None:
+    places = {"a": ("one", 0), "b": ("one", 1), "c": ("two", 1)}
+    offsets = Counter[str]()
+    records: list[Any] = []
+    for letter in order:
+        topic, partition = places[letter]
+        records.append(SimpleNamespace(topic=topic, partition=partition, offset=offsets[letter]))
+        offsets[letter] += 1
+
+    assert consumer._offsets_after(records) == {places[letter]: count for letter, count in offsets.items()}
 
 
 async def test_an_event_is_acknowledged_only_after_its_effects(bus: Bus, database: Database, consume: Consume) -> None:

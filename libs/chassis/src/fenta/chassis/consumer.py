@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import zip_longest
 from typing import Any
 
 from aiokafka import ConsumerRecord, TopicPartition
@@ -224,9 +225,7 @@ class Consumer:
     async def _acknowledge(self, records: Any) -> None:
         """Commit the offsets of a handled batch while the next one is handled; one after the other."""
         await self._acknowledged()
-        ends = {(record.topic, record.partition): record.offset + 1 for record in records}
-        offsets = {TopicPartition(*place): end for place, end in ends.items()}
-        self._acknowledging = asyncio.create_task(self._commit(offsets))
+        self._acknowledging = asyncio.create_task(self._commit(_offsets_after(records)))
 
     async def _acknowledged(self) -> None:
         if self._acknowledging is not None and not self._acknowledging.done():
@@ -368,6 +367,16 @@ async def _safe_parser(message: Any, original: Any) -> Any:
 async def _whole_message(message: KafkaMessage) -> KafkaMessage:
     """The handler decodes record by record, so that one bad value costs no good one."""
     return message
+
+
+def _offsets_after(records: Records) -> dict[TopicPartition, int]:
+    """Where each partition goes on. Its records come in their order, mostly all of them in a row."""
+    last_in_a_row = [
+        record
+        for record, following in zip_longest(records, records[1:])
+        if not following or record.partition != following.partition or record.topic != following.topic
+    ]
+    return {TopicPartition(record.topic, record.partition): record.offset + 1 for record in last_in_a_row}
 
 
 def _is_passing(error: Exception) -> bool:
