@@ -7,9 +7,10 @@ from fenta.contracts.ids import uuid7_text
 from tests.conftest import DatabaseOf
 
 
-async def test_an_event_is_new_once(database_of: DatabaseOf) -> None:
+@pytest.mark.parametrize("count", [1, 3, 30])
+async def test_an_event_is_new_once(database_of: DatabaseOf, count: int) -> None:
     database = await database_of("billing")
-    seen, new = [uuid7_text() for _ in range(3)], [uuid7_text() for _ in range(2)]
+    seen, new = [uuid7_text() for _ in range(count)], [uuid7_text() for _ in range(2)]
 
     async with database.transaction() as session:
         assert await inbox.claim(session, seen * 2) == set(seen)
