@@ -129,37 +129,34 @@ async def finish(session: Session, leases: Sequence[Lease]) -> set[tuple[str, in
 # A task's virtual time is where its organisation stands in the queue: each task moves it on by its share, and
 # nobody starts behind the mark, the virtual time of what was taken last. So a crowd of one delays others by one.
 _ADD = spelt_out("""
-    WITH given AS (
-        SELECT * FROM unnest(COLUMN($1, text), COLUMN($2, text), COLUMN($3, text), COLUMN($4, text),
-            COLUMN($5, text), COLUMN($6, smallint), COLUMN($7, bigint), COLUMN($8, text))
-            WITH ORDINALITY AS u(id, kind, org_id, lane, job_id, priority, cost, payload, n)
-    ), share AS (
-        SELECT org_id, lane, sum(cost) AS cost FROM given GROUP BY org_id, lane
+    WITH line AS (
+        SELECT k.lane, greatest(m.vt, k.vt) AS vt
+        FROM unnest(COLUMN($1, text), COLUMN($2, bigint)) AS k(lane, vt) LEFT JOIN task_mark m USING (lane)
     ), clock AS (
         INSERT INTO task_clock (org_id, lane, vt)
-        SELECT s.org_id, s.lane, greatest(m.vt, k.vt, 0) + s.cost FROM share s
-        LEFT JOIN task_mark m ON m.lane = s.lane
-        LEFT JOIN unnest(CAST($10 AS text[]), CAST($11 AS bigint[])) AS k(lane, vt) ON k.lane = s.lane
+        SELECT s.org_id, s.lane, l.vt + s.cost
+        FROM unnest(COLUMN($3, text), COLUMN($4, text), COLUMN($5, bigint)) AS s(org_id, lane, cost)
+        JOIN line l USING (lane)
         ORDER BY s.org_id, s.lane
         ON CONFLICT (org_id, lane) DO UPDATE
         SET vt = greatest(excluded.vt, task_clock.vt
-            + (SELECT cost FROM share s WHERE s.org_id = excluded.org_id AND s.lane = excluded.lane))
+            + excluded.vt - (SELECT l.vt FROM line l WHERE l.lane = excluded.lane))
         RETURNING org_id, lane, vt
     ), added AS (
         INSERT INTO task (id, kind, org_id, lane, job_id, priority, vt, payload, traceparent,
             state, attempt, owner, leased_at)
-        SELECT g.id, g.kind, g.org_id, g.lane, g.job_id, g.priority,
-            c.vt - s.cost + sum(g.cost) OVER (PARTITION BY g.org_id, g.lane ORDER BY g.n),
-            g.payload::jsonb, $9,
-            CAST($12 AS integer), CAST($12 AS integer), CAST($13 AS text),
-            CASE WHEN CAST($12 AS integer) = 1 THEN now() END
-        FROM given g JOIN clock c USING (org_id, lane) JOIN share s USING (org_id, lane)
-        ORDER BY g.n
+        SELECT g.id, g.kind, g.org_id, g.lane, g.job_id, g.priority, c.vt - g.behind, g.payload::jsonb, $14,
+            CAST($15 AS integer), CAST($15 AS integer), CAST($16 AS text),
+            CASE WHEN CAST($15 AS integer) = 1 THEN now() END
+        FROM unnest(COLUMN($6, text), COLUMN($7, text), COLUMN($8, text), COLUMN($9, text), COLUMN($10, text),
+            COLUMN($11, smallint), COLUMN($12, bigint), COLUMN($13, text))
+            AS g(id, kind, org_id, lane, job_id, priority, behind, payload)
+        JOIN clock c USING (org_id, lane)
         ON CONFLICT (id) DO NOTHING
         RETURNING id, lane, vt
     )
     SELECT lane, max(vt) AS vt,
-        CASE WHEN (SELECT count(*) FROM added) < $14 THEN (SELECT array_agg(id) FROM added) END AS ids
+        CASE WHEN (SELECT count(*) FROM added) < $17 THEN (SELECT array_agg(id) FROM added) END AS ids
     FROM added GROUP BY lane
 """)
 # The same for one, in a quarter of the time: most come alone where there is little to do.
@@ -212,20 +209,31 @@ async def _insert_many(
     session: Session, given: Sequence[Task], owner: str | None, marks: Mapping[str, int]
 ) -> tuple[dict[str, int], set[str]]:
     """How far the virtual time of each lane has come with them, and the ids of those that were there already."""
+    # What each organisation takes of a lane, and how much of that stands behind each task.
+    shares: defaultdict[tuple[str, str], int] = defaultdict(int)
+    behind: list[str] = []
+    for task in reversed(given):
+        place = task.org_id, task.lane
+        behind.append(str(shares[place]))
+        shares[place] += task.cost
+    lanes = {lane for _, lane in shares}
     driver = await session.driver()
     rows = await driver.fetch(
         _ADD,
+        joined(lanes),
+        joined(str(marks.get(lane, 0)) for lane in lanes),
+        joined(org_id for org_id, _ in shares),
+        joined(lane for _, lane in shares),
+        joined(map(str, shares.values())),
         joined([task.id for task in given]),
         joined([task.kind for task in given]),
         joined([task.org_id for task in given]),
         joined([task.lane for task in given]),
         joined([task.job_id or "" for task in given]),
         joined([str(PRIORITIES[task.priority]) for task in given]),
-        joined([str(task.cost) for task in given]),
+        joined(reversed(behind)),
         joined([to_json(task.payload).decode() for task in given]),
         traceparent.get(),
-        list(marks),
-        list(marks.values()),
         int(owner is not None),
         owner,
         len(given),
