@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+
+# Its plugin would import it when a run ends: what the garbage collector runs amid that, Python 3.11 may not survive.
+import hypothesis  # noqa: F401
 import pytest
 import structlog
 
