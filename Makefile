@@ -49,7 +49,7 @@ test-outage: $(READY) ## Kafka away for OUTAGE_SECONDS, then Postgres; 25 min
 
 # What runs unchanged against the real thing: everything that speaks over Kafka.
 OVER_KAFKA := tests/chassis tests/broker tests/e2e tests/faults
-OVER_KAFKA_PART := $(addprefix tests/chassis/test_,consumer.py dead_letters.py) \
+OVER_KAFKA_PART := $(addprefix tests/chassis/test_,consumer.py group.py dead_letters.py) \
   $(addprefix tests/broker/test_,protocol.py topics.py up.py) \
   tests/e2e/test_video_journey.py::test_a_brief_becomes_a_video_its_files_its_bill_and_its_news
 

@@ -9,16 +9,18 @@ from typing import Any
 import pytest
 
 from fenta.chassis.consumer import Consumer
-from fenta.chassis.database import Database, open_database
-from fenta.chassis.messages import Route
+from fenta.chassis.database import Database, Session, open_database
+from fenta.chassis.messages import Message, Route
 from fenta.chassis.relay import Relay
+from fenta.chassis.workers import Pace, Workers
 from fenta.contracts.events import OrgCreated
 from fenta.contracts.ids import new_id
 from fenta.embedded.postgres import EmbeddedPostgres
 from fenta.embedded.topics import create_topics
-from tests.conftest import AnyBroker, service_url
+from tests.conftest import AnyBroker, service_url, until
 from tests.support.bus import Bus, settings_for
-from tests.support.part import NOTES
+from tests.support.desk import QUICK, Desk
+from tests.support.part import NOTES, note, notes
 from tests.support.processes import PartProcess
 from tests.support.speech import until_all_known
 
@@ -133,3 +135,32 @@ def spawn(url: str, bus: Bus, database: Database, tmp_path: Path) -> Iterator[Ca
     for process in made:
         if process.running:
             process.end()
+
+
+@pytest.fixture
+def workers(database: Database, fatal: Fatal, start: Start) -> Callable[..., "asyncio.Task[None]"]:
+    """Let somebody work on this lane."""
+
+    def begin(desk: Desk, *, slots: int = 1, instance_id: str = "0", pace: Pace = QUICK) -> "asyncio.Task[None]":
+        made = Workers(
+            database=desk.database, executor=desk, instance_id=instance_id, service="billing",
+            slots={"high": slots}, on_fatal=fatal, pace=pace,
+        )  # fmt: skip
+        return start(made.run())
+
+    return begin
+
+
+async def handle(session: Session, message: Message[OrgCreated]) -> None:
+    await note(session, "handled", message.event.slug)
+
+
+async def handled(database: Database, count: int) -> list[str]:
+    """Once so many are handled: all that are."""
+
+    async def enough() -> list[str] | None:
+        found = await notes(database, "handled")
+        return found if len(found) >= count else None
+
+    found: list[str] = await until(enough)
+    return found

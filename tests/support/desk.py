@@ -4,10 +4,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from sqlalchemy import text
+
+from fenta.chassis import tasks
 from fenta.chassis.database import Database, Session
 from fenta.chassis.endings import Endings
-from fenta.chassis.tasks import Lease
+from fenta.chassis.tasks import Lease, Task
 from fenta.chassis.workers import Pace
+from tests.conftest import until
 from tests.support.part import note
 
 # Nothing is taken for forgotten because this machine is slow; a test of what is forgotten takes HASTY.
@@ -48,3 +52,25 @@ class Desk:
 
         await self.endings.end(lease, effects)
         self.ended.append((lease.id, how))
+
+
+async def add(database: Database, *given: Task) -> None:
+    async with database.transaction() as session:
+        await tasks.add(session, given)
+
+
+def task(name: str, org_id: str = "org_1", **other: Any) -> Task:
+    return Task(id=name, kind="k", org_id=org_id, lane="high", **other)
+
+
+async def left(database: Database) -> list[Any]:
+    async with database.engine.connect() as connection:
+        return list((await connection.execute(text("SELECT * FROM task ORDER BY id"))).all())
+
+
+async def all_ended(desk: Desk, count: int) -> list[tuple[str, str]]:
+    async def enough() -> bool:
+        return len(desk.ended) >= count
+
+    await until(enough)
+    return desk.ended

@@ -159,7 +159,7 @@ _ADD = spelt_out("""
         CASE WHEN (SELECT count(*) FROM added) < $17 THEN (SELECT array_agg(id) FROM added) END AS ids
     FROM added GROUP BY lane
 """)
-# The same for one, in a quarter of the time: most come alone where there is little to do.
+# The same for one, in half the time: most come alone where there is little to do.
 _ADD_ONE = """
     WITH clock AS (
         INSERT INTO task_clock (org_id, lane, vt)
