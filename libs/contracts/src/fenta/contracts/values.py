@@ -12,7 +12,8 @@ INLINE_TYPES = frozenset({"text", "number", "boolean", "voice"})
 class Contract(BaseModel):
     """What crosses a border. Readers ignore what they do not know; writers only add optional fields."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True)
+    # Most texts of ours are ids: to look whether one was there before takes longer than to make it.
+    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True, cache_strings="none")
 
 
 class Item(Contract):
