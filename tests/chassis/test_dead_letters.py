@@ -43,7 +43,7 @@ async def test_a_letters_key_is_told_as_it_came(database: Database, key: bytes) 
         await LETTERS.store(session, Poison(record, "bad_value", "on purpose"), attempts=1)
 
     async with database.transaction() as session:
-        assert await session.scalar(text("SELECT key FROM outbox")) == key.decode()
+        assert await session.scalar(text("SELECT key FROM outbox_event")) == key.decode()
 
 
 async def test_a_letter_is_listed_shown_and_replayed_until_it_is_handled(
@@ -185,7 +185,8 @@ async def test_a_letter_goes_out_twice_only_if_that_is_meant(database: Database)
 async def told(database: Database, topic: str) -> int:
     async with database.engine.connect() as connection:
         return int(
-            await connection.scalar(text("SELECT count(*) FROM outbox WHERE topic = :topic"), {"topic": topic}) or 0
+            await connection.scalar(text("SELECT count(*) FROM outbox_event WHERE topic = :topic"), {"topic": topic})
+            or 0
         )
 
 

@@ -62,7 +62,7 @@ async def all_of(*ends: Coroutine[Any, Any, None]) -> list[type]:
     return [type(end) for end in await asyncio.gather(*ends, return_exceptions=True)]
 
 
-OUTBOX = "SELECT event_id FROM outbox"
+OUTBOX = "SELECT event_id FROM outbox_event"
 
 
 async def test_tasks_that_end_at_once_end_in_few_transactions_with_their_events(database: Database) -> None:
@@ -192,10 +192,10 @@ async def test_each_event_keeps_its_own_trace(database: Database) -> None:
         within("3", lambda: endings.end(held[2], because)),
     )
 
-    traces = await values(database, "SELECT substr(headers->>'traceparent', 4, 32) FROM outbox ORDER BY 1")
+    traces = await values(database, "SELECT substr(headers->>'traceparent', 4, 32) FROM outbox_event ORDER BY 1")
     assert traces == ["1" * 32, "2" * 32, "3" * 32]
     causes = await values(
-        database, "SELECT headers->>'ce_causationid' FROM outbox WHERE headers->>'ce_causationid' IS NOT NULL"
+        database, "SELECT headers->>'ce_causationid' FROM outbox_event WHERE headers->>'ce_causationid' IS NOT NULL"
     )
     assert causes == ["cause"]
 

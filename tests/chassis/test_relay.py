@@ -46,10 +46,20 @@ async def empty(database: Database) -> bool:
     return await outbox_rows(database) == 0
 
 
+async def kept(database: Database) -> list[list[OutboxRow]]:
+    """The rows of the outbox, each with its events, as the relay reads them."""
+    backlog = Backlog(database.engine)
+    try:
+        contents = await backlog.contents(await backlog.take(1000) or ())
+    finally:
+        await backlog.close()
+    return [list(contents[row]) for row in sorted(contents)]
+
+
 @pytest.fixture(params=[0, 50])
 def either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """A few rows as a few are sent, and as many."""
-    monkeypatch.setattr("fenta.chassis.relay.FEW_ROWS", request.param)
+    monkeypatch.setattr("fenta.chassis.relay.FEW_EVENTS", request.param)
 
 
 @pytest.mark.usefixtures("either_way")
@@ -156,7 +166,7 @@ async def test_two_relays_of_one_service_send_each_event_once(
 async def test_rows_that_were_sent_are_swept_up(
     database: Database, relay: Relay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fenta.chassis.backlog.SWEEP_ROWS", 10)
+    monkeypatch.setattr("fenta.chassis.backlog.SWEEP_EVENTS", 10)
     swept = text("SELECT vacuum_count FROM pg_stat_user_tables WHERE relname = 'outbox' AND schemaname = 'billing'")
 
     async def count() -> int:
@@ -175,6 +185,20 @@ async def test_rows_that_were_sent_are_swept_up(
     await until(once_more)
 
 
+async def test_a_batch_ends_with_the_row_that_fills_it(database: Database) -> None:
+    for count in (3, 4, 1, 2):
+        await publish(database, *(exceeded("org_1", number) for number in range(count)))
+    backlog = Backlog(database.engine)
+    try:
+        first = await backlog.take(2) or {}
+        second = await backlog.read_on(5, sending=first)
+    finally:
+        await backlog.close()
+
+    assert list(first.values()) == [3]
+    assert list(second.values()) == [4, 1]
+
+
 async def test_one_has_the_backlog_until_it_lets_go(database: Database) -> None:
     await publish(database, exceeded("org_1", 1))
     one, other = Backlog(database.engine), Backlog(database.engine)
@@ -188,18 +212,34 @@ async def test_one_has_the_backlog_until_it_lets_go(database: Database) -> None:
         await other.close()
 
 
-@pytest.mark.parametrize("value", [b"", b"\xff", b"a\x1fb", b"{}"])
-async def test_a_row_is_kept_as_it_is_whatever_is_in_it(database: Database, value: bytes) -> None:
+@pytest.mark.parametrize("value", [b"", b"\xff", b"a\x1fb", b"a\0b", b"{}"])
+async def test_an_event_is_kept_as_it_is_whatever_is_in_it(database: Database, value: bytes) -> None:
     row = OutboxRow(str(uuid7()), "billing.dlq", "", value, {"reason": "bad_value"})
+    both = [row, row._replace(event_id=str(uuid7()), key="org_1", value=b"{}")]
     async with database.transaction() as session:
-        session.events += [row, row._replace(event_id=str(uuid7()), key="org_1", value=b"{}")]
+        session.events += both
 
-    backlog = Backlog(database.engine)
-    try:
-        kept = await backlog.contents(list(await backlog.take(10) or ()))
-    finally:
-        await backlog.close()
-    assert kept[row.event_id] == row
+    assert await kept(database) == [both]
+    shown = text("SELECT CAST(event_id AS text), topic, key, value, headers FROM outbox_event")
+    async with database.engine.connect() as connection:
+        assert [OutboxRow(*found) for found in await connection.execute(shown)] == both
+
+
+async def test_what_is_too_much_for_one_row_lies_in_several_in_its_order(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fenta.chassis.outbox.BUNDLE_EVENTS", 4)
+    monkeypatch.setattr("fenta.chassis.outbox.BUNDLE_BYTES", 1000)
+    small = [OutboxRow(str(uuid7()), "billing.dlq", "", b"x", {}) for _ in range(9)]
+    large = [OutboxRow(str(uuid7()), "billing.dlq", "", b"x" * 600, {}) for _ in range(2)]
+    async with database.transaction() as session:
+        session.events += [*small, *large]
+
+    rows = await kept(database)
+
+    assert [event for row in rows for event in row] == [*small, *large]
+    assert max(len(row) for row in rows) <= 4
+    assert not any(event in row for row in rows for event in large if len(row) == len(large))
 
 
 def progressed(number: int) -> JobProgressed:

@@ -50,7 +50,7 @@ def record(offset: int, value: bytes) -> "ConsumerRecord[bytes, bytes]":
 
 async def outbox_of(database: Database) -> list[Any]:
     async with database.transaction() as session:
-        question = text("SELECT topic, key, value, headers FROM outbox WHERE topic NOT LIKE '%.dlq' ORDER BY id")
+        question = text("SELECT topic, key, value, headers FROM outbox_event WHERE topic NOT LIKE '%.dlq'")
         return list((await session.execute(question)).all())
 
 

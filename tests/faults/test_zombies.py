@@ -79,7 +79,8 @@ async def all_is_done(stack: Stack, job_id: str) -> bool:
         stack, "notifier", "SELECT 1 FROM event WHERE type = 'job.completed' AND subject = $1", job_id
     )
     left = [
-        await rows(stack, name, "SELECT id FROM task UNION ALL SELECT topic FROM outbox") for name in stack.services
+        await rows(stack, name, "SELECT id FROM task UNION ALL SELECT topic FROM outbox_event")
+        for name in stack.services
     ]
     return hold["state"] == "released" and bool(delivered) and not any(left)
 

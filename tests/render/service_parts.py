@@ -177,7 +177,7 @@ class Parts:
     async def events(self) -> list[Event]:
         """What the outbox holds, in order."""
         async with self.database.transaction() as session:
-            rows = await session.execute(text("SELECT headers, value FROM outbox ORDER BY id"))
+            rows = await session.execute(text("SELECT headers, value FROM outbox_event"))
             return [EVENTS[row.headers["ce_type"]].model_validate_json(bytes(row.value)) for row in rows]
 
     async def put(self, type_: str, document: Contract) -> Value:

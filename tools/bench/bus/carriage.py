@@ -9,7 +9,7 @@ from sqlalchemy import text
 from fenta.chassis.database import Database, open_database
 from fenta.chassis.kafka import send_all, start_producer
 from fenta.chassis.outbox import OutboxRow, outbox_row
-from fenta.chassis.relay import BATCH_ROWS, MOST_BATCHES, Relay
+from fenta.chassis.relay import BATCH_EVENTS, MOST_BATCHES, Relay
 from fenta.embedded.topics import create_topics
 from tools.bench.bus.path import step_of
 from tools.bench.bus.stage import SERVICE, Stage, stage
@@ -60,6 +60,6 @@ async def _relayed(database: Database, relay: Relay, producer: Any) -> float:
 
 async def _sent(producer: Any, rows: list[OutboxRow]) -> float:
     started = time.perf_counter()
-    for start in range(0, ROWS, BATCH_ROWS):
-        await send_all(producer, rows[start : start + BATCH_ROWS])
+    for start in range(0, ROWS, BATCH_EVENTS):
+        await send_all(producer, rows[start : start + BATCH_EVENTS])
     return ROWS / (time.perf_counter() - started)

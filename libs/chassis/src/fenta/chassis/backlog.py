@@ -1,20 +1,21 @@
 """What of the outbox is not in Kafka yet, in the hands of one relay at a time."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from fenta.chassis.columns import joined, spelt_out
-from fenta.chassis.outbox import OutboxRow
+from fenta.chassis.outbox import OutboxRow, unpacked
 
-# Event ids by row, in the order of the rows.
-Batch = Mapping[int, str]
+# How many events there are in each row, in the order of the rows.
+Batch = Mapping[int, int]
 NOTHING: Batch = {}
-SWEEP_ROWS = 20_000
+SWEEP_EVENTS = 20_000
 
 # `fenta.chassis.migrations` has what it does.
-_TAKE = "SELECT taken, ids, event_ids FROM outbox_take($1)"
+_TAKE = "SELECT taken, ids, counts FROM outbox_take($1)"
 # The connection is the backlog's own, and holds no other lock.
 _LET_GO = "SELECT pg_advisory_unlock_all()"
 # In one statement, since each trip to Postgres waits for everything else this process does.
@@ -22,15 +23,13 @@ _FORGET_AND_READ_ON = spelt_out("""
     WITH forgotten AS (
         DELETE FROM outbox WHERE id = ANY(COLUMN($1, bigint))
     ), next AS (
-        SELECT id, event_id FROM outbox
+        SELECT id, count FROM outbox
         WHERE id NOT IN (SELECT unnest(COLUMN($1, bigint)) UNION ALL SELECT unnest(COLUMN($2, bigint)))
         ORDER BY id LIMIT $3
     )
-    SELECT array_agg(id ORDER BY id), array_agg(CAST(event_id AS text) ORDER BY id) FROM next
+    SELECT array_agg(id ORDER BY id), array_agg(count ORDER BY id) FROM next
 """)
-_CONTENTS = spelt_out(
-    "SELECT CAST(event_id AS text), topic, key, value, headers FROM outbox WHERE id = ANY(COLUMN($1, bigint))"
-)
+_CONTENTS = spelt_out("SELECT id, heads, bodies FROM outbox WHERE id = ANY(COLUMN($1, bigint))")
 # Where Postgres is at it itself there is nothing to do.
 _SWEEP = "VACUUM (SKIP_LOCKED, INDEX_CLEANUP ON, TRUNCATE OFF) outbox"
 
@@ -43,33 +42,33 @@ class Backlog:
         self._pooled: Any = None
         self._unswept = 0
 
-    async def take(self, rows: int) -> Batch | None:
-        """Hold it until `let_go` or `close`, and the first rows of it; None while another relay does."""
+    async def take(self, most: int) -> Batch | None:
+        """Hold it until `let_go` or `close`, and the first so many events; None while another relay does."""
         driver = await self._driver()
-        taken, ids, event_ids = await driver.fetchrow(_TAKE, rows)
-        return _batch(ids, event_ids) if taken else None
+        taken, ids, counts = await driver.fetchrow(_TAKE, most)
+        return _batch(ids, counts, most) if taken else None
 
-    async def read_on(self, rows: int, *, sent: Batch = NOTHING, sending: Batch = NOTHING) -> Batch:
-        """Forget what was sent, for good; the first rows, but for those that are being sent."""
+    async def read_on(self, most: int, *, sent: Batch = NOTHING, sending: Batch = NOTHING) -> Batch:
+        """Forget what was sent, for good; the first so many events, but for those that are being sent."""
         driver = await self._driver()
         of_both = joined(map(str, sent)), joined(map(str, sending))
-        ids, event_ids = await driver.fetchrow(_FORGET_AND_READ_ON, *of_both, rows)
-        await self._sweep(len(sent))
-        return _batch(ids, event_ids)
+        ids, counts = await driver.fetchrow(_FORGET_AND_READ_ON, *of_both, most)
+        await self._sweep(sum(sent.values()))
+        return _batch(ids, counts, most)
 
     async def _sweep(self, forgotten: int) -> None:
         """Rows that are gone lie in the reader's way until they are swept up; Postgres itself looks once a minute."""
         self._unswept += forgotten
-        if self._unswept >= SWEEP_ROWS:
+        if self._unswept >= SWEEP_EVENTS:
             self._unswept = 0
             driver = await self._driver()
             await driver.execute(_SWEEP)
 
-    async def contents(self, ids: Sequence[int]) -> dict[str, OutboxRow]:
-        """These rows by their event's id."""
+    async def contents(self, ids: Iterable[int]) -> dict[int, Sequence[OutboxRow]]:
+        """The events of these rows."""
         driver = await self._driver()
-        found = [OutboxRow(*row) for row in await driver.fetch(_CONTENTS, joined(map(str, ids)))]
-        return {row.event_id: row for row in found}
+        found = await driver.fetch(_CONTENTS, joined(map(str, ids)))
+        return {row["id"]: list(unpacked(row["heads"], row["bodies"])) for row in found}
 
     async def let_go(self) -> None:
         """Let another relay have it."""
@@ -91,5 +90,7 @@ class Backlog:
         return self._pooled.driver_connection
 
 
-def _batch(ids: Sequence[int] | None, event_ids: Sequence[str] | None) -> Batch:
-    return dict(zip(ids or (), event_ids or (), strict=True))
+def _batch(ids: Sequence[int] | None, counts: Sequence[int] | None, most: int) -> Batch:
+    """As many rows as have so many events, and one in any case."""
+    rows = zip(ids or (), counts or (), accumulate(counts or ()), strict=True)
+    return {row: count for row, count, so_far in rows if so_far <= most or so_far == count}

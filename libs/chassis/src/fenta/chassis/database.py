@@ -20,7 +20,7 @@ from sqlalchemy.types import DateTime
 
 from fenta.chassis.connections import Connections
 from fenta.chassis.crash import crash_point
-from fenta.chassis.outbox import OutboxRow, insert_outbox, outbox_row
+from fenta.chassis.outbox import Bundle, OutboxRow, insert_outbox, outbox_row
 from fenta.chassis.transactions import Transaction
 from fenta.contracts.events import Event
 
@@ -99,6 +99,7 @@ class Session(AsyncSession):
         self._transaction = Transaction(connections)
         self.service = service
         self.events: list[OutboxRow] = []
+        self.bundles: Sequence[Bundle] = ()
         self.committed: list[Callable[[], None]] = []
         self.rolled_back: list[Callable[[], None]] = []
 
@@ -138,7 +139,7 @@ class Session(AsyncSession):
             await self.flush()
         if self.events:
             # Nothing but events: one statement, which needs no transaction around it.
-            await insert_outbox(await self._transaction.connection(), self.events)
+            self.bundles = await insert_outbox(await self._transaction.connection(), self.events)
             if self._transaction.begun:
                 crash_point("outbox.written")
         await self._transaction.commit()
@@ -177,14 +178,14 @@ class Database:
         self._connections = Connections(engine)
         self.service = service
         self._api_role = f"fenta_{service}_api"
-        self._on_publish: list[Callable[[Sequence[OutboxRow]], None]] = []
+        self._on_publish: list[Callable[[Sequence[Bundle]], None]] = []
 
     async def close(self) -> None:
         """Disconnect."""
         await self._connections.close()
 
-    def on_publish(self, callback: Callable[[Sequence[OutboxRow]], None]) -> None:
-        """Whom to tell when events were committed."""
+    def on_publish(self, callback: Callable[[Sequence[Bundle]], None]) -> None:
+        """Whom to tell when events were committed, and as which rows."""
         self._on_publish.append(callback)
 
     @asynccontextmanager
@@ -204,7 +205,7 @@ class Database:
                 callback()
             if session.events:
                 for told in self._on_publish:
-                    told(session.events)
+                    told(session.bundles)
 
     @asynccontextmanager
     async def api_transaction(self, org_id: str) -> AsyncIterator[Session]:

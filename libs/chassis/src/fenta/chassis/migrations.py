@@ -107,27 +107,90 @@ def take_headers_apart(op: Any) -> None:
     op.execute("ALTER TABLE outbox ALTER COLUMN headers TYPE jsonb USING headers::jsonb")
 
 
+_TAKE = """
+    CREATE FUNCTION outbox_take(most integer, OUT taken boolean, OUT ids bigint[], OUT {column}s {kind}[])
+    LANGUAGE plpgsql AS $$
+    BEGIN
+        taken := pg_try_advisory_lock(hashtext('outbox:' || current_schema()));
+        IF taken THEN
+            SELECT array_agg(id ORDER BY id), array_agg(CAST({column} AS {kind}) ORDER BY id) INTO ids, {column}s
+            FROM (SELECT id, {column} FROM outbox ORDER BY id LIMIT most) AS next;
+        END IF;
+    END $$
+"""
+
+
 def make_outbox_take(op: Any) -> None:
     """For a service's migration after these: what the relay asks for first, the lock of the outbox and its first rows.
 
     The rows are read after the lock was taken: of what another relay has sent until then nothing is seen any more.
     """
-    op.execute("""
-        CREATE FUNCTION outbox_take(most integer, OUT taken boolean, OUT ids bigint[], OUT event_ids text[])
-        LANGUAGE plpgsql AS $$
-        BEGIN
-            taken := pg_try_advisory_lock(hashtext('outbox:' || current_schema()));
-            IF taken THEN
-                SELECT array_agg(id ORDER BY id), array_agg(CAST(event_id AS text) ORDER BY id) INTO ids, event_ids
-                FROM (SELECT id, event_id FROM outbox ORDER BY id LIMIT most) AS next;
-            END IF;
-        END $$
-    """)
+    op.execute(_TAKE.format(column="event_id", kind="text"))
 
 
 def drop_outbox_take(op: Any) -> None:
     """The way back from `make_outbox_take`."""
     op.execute("DROP FUNCTION outbox_take")
+
+
+def bundle_outbox(op: Any, *, service: str) -> None:
+    """For a service's migration after these: the events of a transaction are one row, and `outbox_event` shows each.
+
+    What lies there already is kept, each event as a row of its own.
+    """
+    drop_outbox_take(op)
+    op.execute("ALTER TABLE outbox ADD COLUMN count integer NOT NULL DEFAULT 1, ADD COLUMN heads text")
+    op.execute("""
+        UPDATE outbox SET heads =
+            json_build_array(json_build_array(event_id, topic, key, octet_length(value), headers))
+    """)
+    op.execute("""
+        ALTER TABLE outbox DROP COLUMN event_id, DROP COLUMN topic, DROP COLUMN key, DROP COLUMN headers,
+            ALTER COLUMN count DROP DEFAULT, ALTER COLUMN heads SET NOT NULL
+    """)
+    op.execute("ALTER TABLE outbox RENAME COLUMN value TO bodies")
+    # To compress them would take longer than to write them, and they are gone in a moment.
+    op.execute("ALTER TABLE outbox ALTER COLUMN heads SET STORAGE EXTERNAL, ALTER COLUMN bodies SET STORAGE EXTERNAL")
+    op.execute(
+        "ALTER TABLE outbox SET (toast.autovacuum_vacuum_scale_factor = 0.01, toast.autovacuum_vacuum_cost_delay = 0)"
+    )
+    # Who inserts is told the row's number.
+    op.execute(f"GRANT SELECT (id) ON outbox TO fenta_{service}_api")
+    op.execute("""
+        CREATE VIEW outbox_event AS
+        SELECT id, CAST(head ->> 0 AS uuid) AS event_id, head ->> 1 AS topic, head ->> 2 AS key,
+            substring(bodies FROM CAST(ends - length + 1 AS integer) FOR length) AS value,
+            head -> 4 AS headers, created_at
+        FROM (
+            SELECT outbox.*, head, place, length, sum(length) OVER (PARTITION BY id ORDER BY place) AS ends
+            FROM outbox, json_array_elements(CAST(heads AS json)) WITH ORDINALITY AS listed (head, place),
+                CAST(head ->> 3 AS integer) AS length
+        ) AS told
+        ORDER BY id, place
+    """)
+    op.execute(_TAKE.format(column="count", kind="integer"))
+
+
+def unbundle_outbox(op: Any, *, service: str) -> None:
+    """The way back from `bundle_outbox`."""
+    drop_outbox_take(op)
+    op.execute(f"REVOKE SELECT (id) ON outbox FROM fenta_{service}_api")  # noqa: S608  our own names
+    op.execute("""
+        ALTER TABLE outbox ADD COLUMN event_id uuid, ADD COLUMN topic text, ADD COLUMN key text,
+            ADD COLUMN headers json, ALTER COLUMN count DROP NOT NULL, ALTER COLUMN heads DROP NOT NULL
+    """)
+    op.execute("""
+        INSERT INTO outbox (event_id, topic, key, bodies, headers, created_at)
+        SELECT event_id, topic, key, value, headers, created_at FROM outbox_event
+    """)
+    op.execute("DROP VIEW outbox_event")
+    op.execute("DELETE FROM outbox WHERE heads IS NOT NULL")
+    op.execute("""
+        ALTER TABLE outbox DROP COLUMN count, DROP COLUMN heads, ALTER COLUMN event_id SET NOT NULL,
+            ALTER COLUMN topic SET NOT NULL, ALTER COLUMN key SET NOT NULL, ALTER COLUMN headers SET NOT NULL
+    """)
+    op.execute("ALTER TABLE outbox RENAME COLUMN bodies TO value")
+    make_outbox_take(op)
 
 
 def drop_chassis_tables(op: Any) -> None:

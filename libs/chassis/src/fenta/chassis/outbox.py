@@ -1,12 +1,11 @@
 """Events are rows of the transaction they tell of; the relay carries them to Kafka."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
-from fenta.chassis.columns import joined, spelt_out
 from fenta.chassis.errors import PermanentError
 from fenta.chassis.moments import written_now
 from fenta.chassis.telemetry import traceparent
@@ -17,6 +16,9 @@ from fenta.contracts.topics import TOPICS
 CONTENT_TYPE = "application/json"
 # Kafka takes a million bytes; one row above that would keep all behind it from being sent.
 LARGEST_EVENT_BYTES = 900_000
+# What one row of the outbox holds at most: it is read and sent as a whole.
+BUNDLE_EVENTS = 1000
+BUNDLE_BYTES = 4_000_000
 
 
 class OutboxRow(NamedTuple):
@@ -65,40 +67,47 @@ def _headers_of_all(kind: type[Event], source: str) -> Mapping[str, str]:
     }
 
 
-_INSERT = spelt_out(
-    "INSERT INTO outbox (event_id, topic, key, value, headers) "
-    "SELECT CAST(e AS uuid), t, k, convert_to(v, 'UTF8'), CAST(h AS json) "
-    "FROM unnest(COLUMN($1, text), COLUMN($2, text), COLUMN($3, text), COLUMN($4, text), COLUMN($5, text)) "
-    "WITH ORDINALITY AS u(e, t, k, v, h, n) ORDER BY n"
+class Bundle(NamedTuple):
+    """Events of one transaction, as one row of the outbox; their values have `size` bytes."""
+
+    id: int
+    rows: Sequence[OutboxRow]
+    size: int
+
+
+_INSERT = (
+    "INSERT INTO outbox (count, heads, bodies) "
+    "SELECT * FROM unnest(CAST($1 AS integer[]), CAST($2 AS text[]), CAST($3 AS bytea[])) RETURNING id"
 )
-# Dead letters that are sent again are as they came: of any bytes, with any key or none.
-_INSERT_ANYTHING = spelt_out(
-    "INSERT INTO outbox (event_id, topic, key, value, headers) "
-    "SELECT CAST(e AS uuid), t, k, v, CAST(h AS json) "
-    "FROM unnest(COLUMN($1, text), COLUMN($2, text), CAST($3 AS text[]), CAST($4 AS bytea[]), COLUMN($5, text)) "
-    "WITH ORDINALITY AS u(e, t, k, v, h, n) ORDER BY n"
-)
 
 
-async def insert_outbox(driver: Any, rows: Sequence[OutboxRow]) -> None:
-    """All events of a transaction in one statement, on its connection of asyncpg."""
-    statement, keys, values = _keys_and_values(rows)
-    await driver.execute(
-        statement,
-        joined([row.event_id for row in rows]),
-        joined([row.topic for row in rows]),
-        keys,
-        values,
-        joined([to_json(row.headers).decode() for row in rows]),
-    )
+async def insert_outbox(driver: Any, rows: Sequence[OutboxRow]) -> Sequence[Bundle]:
+    """Store events, to be sent in this order; in one statement, and mostly as one row."""
+    bundles = _bundles(rows)
+    heads, bodies = zip(*map(packed, bundles), strict=True)
+    ids = await driver.fetch(_INSERT, list(map(len, bundles)), heads, bodies)
+    return [
+        Bundle(row[0], bundle, len(values)) for row, bundle, values in zip(ids, bundles, bodies, strict=True)
+    ]  # fmt: skip
 
 
-def _keys_and_values(rows: Sequence[OutboxRow]) -> tuple[str, Any, Any]:
-    """And the statement that takes them: as texts, which is faster, where they are texts that can be joined."""
-    keys, values = [row.key for row in rows], [row.value for row in rows]
-    try:
-        if all(keys) and all(values):
-            return _INSERT, joined(keys), joined([value.decode() for value in values])
-    except (PermanentError, UnicodeDecodeError):
-        pass
-    return _INSERT_ANYTHING, keys, values
+def _bundles(rows: Sequence[OutboxRow]) -> Sequence[Sequence[OutboxRow]]:
+    """Halves of halves, until none is too large."""
+    if len(rows) > 1 and (len(rows) > BUNDLE_EVENTS or sum([len(row.value) for row in rows]) > BUNDLE_BYTES):
+        middle = len(rows) // 2
+        return [*_bundles(rows[:middle]), *_bundles(rows[middle:])]
+    return [rows]
+
+
+def packed(rows: Sequence[OutboxRow]) -> tuple[str, bytes]:
+    """As the outbox keeps them: JSON of all but the values, with the length of each, and the values in a row."""
+    heads = [(row.event_id, row.topic, row.key, len(row.value), row.headers) for row in rows]
+    return to_json(heads).decode(), b"".join([row.value for row in rows])
+
+
+def unpacked(heads: str, bodies: bytes) -> Iterator[OutboxRow]:
+    """The rows that `packed` made this of."""
+    end = 0
+    for event_id, topic, key, length, headers in from_json(heads):
+        start, end = end, end + length
+        yield OutboxRow(event_id, topic, key, bodies[start:end], headers)

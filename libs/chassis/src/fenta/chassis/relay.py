@@ -15,25 +15,24 @@ from fenta.chassis.backlog import NOTHING, Backlog, Batch
 from fenta.chassis.crash import crash_point
 from fenta.chassis.database import Database
 from fenta.chassis.kafka import send_all, start_producer, stop_client
-from fenta.chassis.outbox import OutboxRow, outbox_row
+from fenta.chassis.outbox import Bundle, OutboxRow, outbox_row
 from fenta.chassis.settings import Settings
 from fenta.chassis.telemetry import log
 from fenta.contracts.events import Event
 
-BATCH_ROWS = 1000
+BATCH_EVENTS = 1000
 # So many are sent before another relay, and what may be lost, have their turn.
 MOST_BATCHES = 4
 # Nothing is read on while so few are sent: they are in Kafka sooner, and seldom is there more.
-FEW_ROWS = 50
+FEW_EVENTS = 50
 LINGER_SECONDS = 0.01
 SEND_TIMEOUT_SECONDS = 60.0
 IDLE_SECONDS = 1.0
 PING_SECONDS = 2.0
 LOSSY_EVENTS = 2000
-REMEMBERED_ROWS = 4000
-REMEMBERED_BYTES = 4000
+REMEMBERED_BYTES = 4_000_000
 
-_STATE = text("SELECT count(*), coalesce(extract(epoch FROM now() - min(created_at)), 0) FROM outbox")
+_STATE = text("SELECT coalesce(sum(count), 0), coalesce(extract(epoch FROM now() - min(created_at)), 0) FROM outbox")
 
 
 class Relay:
@@ -49,16 +48,27 @@ class Relay:
         self._lossy: deque[OutboxRow] = deque(maxlen=LOSSY_EVENTS)
         # What was committed here lately, so that it need not be read again. The table says what is sent and in which
         # order, and has the rest.
-        self._remembered: dict[str, OutboxRow] = {}
+        self._remembered: dict[int, Bundle] = {}
+        self._remembered_bytes = 0
         self.last_success = time.monotonic()
         database.on_publish(self.remember)
 
-    def remember(self, rows: Sequence[OutboxRow]) -> None:
+    def remember(self, bundles: Sequence[Bundle]) -> None:
         """These are in the outbox now."""
-        self._remembered.update((row.event_id, row) for row in rows if len(row.value) <= REMEMBERED_BYTES)
-        while len(self._remembered) > REMEMBERED_ROWS:
-            del self._remembered[next(iter(self._remembered))]
+        for bundle in bundles:
+            self._remembered[bundle.id] = bundle
+            self._remembered_bytes += bundle.size
+        while self._remembered_bytes > REMEMBERED_BYTES:
+            self._recall(next(iter(self._remembered)))
         self.wake()
+
+    def _recall(self, row: int) -> Sequence[OutboxRow] | None:
+        """What is needed no more, or never will be."""
+        bundle = self._remembered.pop(row, None)
+        if bundle is None:
+            return None
+        self._remembered_bytes -= bundle.size
+        return bundle.rows
 
     def wake(self) -> None:
         self._awake.set()
@@ -88,12 +98,12 @@ class Relay:
             await self.close()
 
     async def state(self) -> tuple[int, float]:
-        """Rows in the outbox, and the age of the oldest in seconds."""
+        """Events in the outbox, and the age of the oldest in seconds."""
         async with self._database.engine.connect() as connection:
-            rows, oldest = (await connection.execute(_STATE)).one()
-        telemetry.outbox_rows.labels(self._service).set(rows)
+            events, oldest = (await connection.execute(_STATE)).one()
+        telemetry.outbox_rows.labels(self._service).set(events)
         telemetry.outbox_oldest_seconds.labels(self._service).set(float(oldest))
-        return rows, float(oldest)
+        return events, float(oldest)
 
     async def reaches_kafka(self) -> bool:
         """Whether Kafka answers now: an idle relay would not notice that it is away."""
@@ -126,7 +136,7 @@ class Relay:
         Rows are deleted only after Kafka has acknowledged all of their batch, so a crash in between publishes some
         twice; inboxes swallow that. The backlog is held meanwhile: a second replica's relay must not overtake.
         """
-        first = await self._backlog.take(BATCH_ROWS)
+        first = await self._backlog.take(BATCH_EVENTS)
         if first is None:
             self._awake.set()
             await asyncio.sleep(0.02)
@@ -143,13 +153,13 @@ class Relay:
             sending = asyncio.create_task(self._send(producer, await self._contents(batch)))
             crash_point("relay.read")
             try:
-                if len(batch) < FEW_ROWS:
+                if sum(batch.values()) < FEW_EVENTS:
                     await sending
                     crash_point("relay.sent")
                     await self._linger()
                     sent, batch = {**sent, **batch}, NOTHING
-                rows = BATCH_ROWS if count < MOST_BATCHES else 0
-                following = await self._backlog.read_on(rows, sent=sent, sending=batch)
+                most = BATCH_EVENTS if count < MOST_BATCHES else 0
+                following = await self._backlog.read_on(most, sent=sent, sending=batch)
                 if sent:
                     crash_point("relay.forgotten")
                 await sending
@@ -169,10 +179,10 @@ class Relay:
 
     async def _contents(self, batch: Batch) -> Sequence[OutboxRow]:
         """From memory, or read where they are not there."""
-        found = {event_id: self._remembered.pop(event_id, None) for event_id in batch.values()}
-        if missing := [id for id, event_id in batch.items() if found[event_id] is None]:
+        found = {row: self._recall(row) for row in batch}
+        if missing := [row for row, events in found.items() if events is None]:
             found.update(await self._backlog.contents(missing))
-        return [row for event_id in batch.values() if (row := found[event_id])]
+        return [event for row in batch for event in found[row] or ()]
 
     async def _send_lossy(self) -> None:
         rows, self._lossy = list(self._lossy), deque(maxlen=LOSSY_EVENTS)

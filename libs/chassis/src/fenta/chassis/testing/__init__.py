@@ -59,7 +59,7 @@ async def deliver(database: Database, routes: Sequence[Route], *events: Event) -
 async def told(database: Database, topic: str | None = None) -> list[Any]:
     """The events in the outbox, oldest first."""
     async with database.engine.connect() as connection:
-        rows = (await connection.execute(text("SELECT headers, value FROM outbox ORDER BY id"))).all()
+        rows = (await connection.execute(text("SELECT headers, value FROM outbox_event"))).all()
     events = [EVENTS[row.headers["ce_type"]].model_validate_json(row.value) for row in rows if "ce_type" in row.headers]
     return [event for event in events if topic in (None, event.topic)]
 
