@@ -157,6 +157,27 @@ async def test_a_slot_that_a_claim_looks_for_is_not_promised(database: Database,
     assert [lease.id for lease in await held(desk, 2)] == ["claimed", "next"]
 
 
+async def test_a_look_for_tasks_that_finds_nothing_leaves_a_slot_for_what_comes(
+    database: Database, begin: Begin
+) -> None:
+    desk = Hanging(database)
+    workers = begin(desk, slots=2)
+    await looked(database, workers)
+
+    async with database.transaction() as session:
+        await session.execute(text("LOCK TABLE task IN EXCLUSIVE MODE"))
+        workers.wake()
+        await blocked(database, 1)
+        adding = asyncio.create_task(add(database, workers, task("comes")))
+        await blocked(database, 2)
+    await adding
+
+    await held(desk, 1)
+    async with database.engine.connect() as connection:
+        assert await connection.scalar(text("SELECT leased_at = created_at FROM task"))
+    desk.go.set()
+
+
 async def blocked(database: Database, count: int) -> None:
     """So many wait for the lock on the table."""
     waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'task'::regclass")

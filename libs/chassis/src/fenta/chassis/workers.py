@@ -273,6 +273,9 @@ class Workers:
         if slots <= 0:
             self._crowded[lane] = True
             return 0
+        if not self._crowded[lane]:
+            # Mostly there is nothing, and what is stored meanwhile shall find a slot.
+            slots = (slots + 1) // 2
         lows = self._lows
         # Nobody else may be promised a slot for which we look for a task.
         self._busy[lane] += slots
