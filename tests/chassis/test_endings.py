@@ -76,6 +76,18 @@ async def test_tasks_that_end_at_once_end_in_few_transactions_with_their_events(
     assert len(await values(database, "SELECT DISTINCT xmin::text FROM outbox")) <= 2
 
 
+async def test_the_end_of_many_goes_by_the_index_though_the_table_was_empty_once(database: Database) -> None:
+    async with database.engine.connect() as connection:
+        await (await connection.execution_options(isolation_level="AUTOCOMMIT")).execute(text("VACUUM task"))
+    async with database.transaction() as session:
+        driver = await session.driver()
+        await driver.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+        await driver.execute(f"PREPARE ending AS {tasks._FINISH}")
+        plan = "\n".join(row[0] for row in await driver.fetch("EXPLAIN EXECUTE ending ('a', 1, 'o', 1)"))
+
+    assert "Index Cond: (id = ANY" in plan
+
+
 async def test_effects_are_written_with_the_end_and_answer_how_the_task_goes_on(database: Database) -> None:
     endings = Endings(database)
     held = await leases(database, 4)

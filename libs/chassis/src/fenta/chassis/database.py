@@ -40,6 +40,10 @@ AWAY_SQLSTATES = ("08", "53", "57P", "25006")
 # Transactions that got in each other's way.
 COLLISION_SQLSTATES = ("40001", "40P01")
 
+# A queue that was empty when a statement was planned is full a moment later: reading all of it for each of a thousand
+# ids took a second. Every such statement has an index.
+_SERVER_SETTINGS = {"statement_timeout": "15000", "enable_seqscan": "off"}
+
 _FOR_ORGANISATION = "SELECT set_config('role', $1, true), set_config('fenta.org_id', $2, true)"
 
 
@@ -226,7 +230,7 @@ async def open_database(url: str, *, service: str, pool_size: int = 5) -> AsyncI
         pool_timeout=10,
         pool_use_lifo=True,
         json_deserializer=from_json,
-        connect_args={"timeout": 10, "server_settings": {"statement_timeout": "15000", "application_name": service}},
+        connect_args={"timeout": 10, "server_settings": {"application_name": service, **_SERVER_SETTINGS}},
     )
     database = Database(engine, service=service)
     try:
