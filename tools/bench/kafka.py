@@ -24,10 +24,10 @@ def run() -> list[dict[str, Any]]:
 def _steps(here: Stage) -> list[dict[str, Any]]:
     rounds = uvloop.run(throughput.measured(here, ROUNDS))
     return [
-        result("kafka.steps", "steps per second on Apache Kafka, one process", [one.steps for one in rounds]),
-        result("T1.kafka", "steps on Apache Kafka / INSERTs", [one.unwatched_ratio for one in rounds]),
-        result("T1.watched.kafka", "the same, metrics and traces on", [one.ratio for one in rounds]),
-        result("T3.kafka", "CPU of a step on Apache Kafka / of an INSERT", [one.cpu_ratio for one in rounds]),
+        result("kafka.steps", "steps per second on Apache Kafka, one process", [one.walk.rate for one in rounds]),
+        result("T1.kafka", "steps on Apache Kafka / INSERTs", [one.plain.speed for one in rounds]),
+        result("T1.watched.kafka", f"the same, {throughput.WATCHED}", [one.watched.speed for one in rounds]),
+        result("T3.kafka", "CPU of a step on Apache Kafka / of an INSERT", [one.plain.cost for one in rounds]),
         result("T11.kafka", "events per commit on Apache Kafka, median", [throughput.events_per_commit(rounds)]),
     ]
 

@@ -1,10 +1,10 @@
 """T1, T2, T3, T11: steps through the whole path beside one INSERT and COMMIT for each, on a fast and on a slow disk.
 
-As every service runs them, counted and traced; T1 once more without metrics and traces.
+Once without metrics and traces, and once with them, as every service runs.
 """
 
 from collections.abc import Awaitable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
@@ -23,43 +23,57 @@ ROUNDS_ON_SLOW_DISK = 5
 JOBS = 4000
 # Long enough that their beginning and their end, when less is in flight, weigh little.
 STEPS = 10
+WATCHED = "metrics and traces on"
+
+
+class Walk(NamedTuple):
+    """Steps per second, and the seconds of CPU for one; of INSERTs too."""
+
+    rate: float
+    cpu: float
+
+
+class Beside(NamedTuple):
+    """A walk in terms of the INSERTs of its round."""
+
+    speed: float
+    cost: float
 
 
 class Round(NamedTuple):
-    floor: float
-    steps: float
-    unwatched: float
-    floor_cpu: float
-    steps_cpu: float
+    floor: Walk
+    walk: Walk
+    watched_walk: Walk
     commits: list[int]
 
     @property
-    def ratio(self) -> float:
-        return self.steps / self.floor
+    def plain(self) -> Beside:
+        return self._beside(self.walk)
 
     @property
-    def unwatched_ratio(self) -> float:
-        return self.unwatched / self.floor
+    def watched(self) -> Beside:
+        return self._beside(self.watched_walk)
 
-    @property
-    def cpu_ratio(self) -> float:
-        return self.steps_cpu / self.floor_cpu
+    def _beside(self, walk: Walk) -> Beside:
+        return Beside(walk.rate / self.floor.rate, walk.cpu / self.floor.cpu)
 
 
 def run() -> list[dict[str, Any]]:
     with stage() as here:
         rounds = uvloop.run(measured(here, ROUNDS))
     with stage(slow_disk=True) as there:
-        slow_rounds = uvloop.run(measured(there, ROUNDS_ON_SLOW_DISK))
+        slow = uvloop.run(measured(there, ROUNDS_ON_SLOW_DISK))
     return [
-        result("bus.floor", "INSERT and COMMIT per second, 16 connections", [one.floor for one in rounds]),
-        result("bus.steps", "steps per second, one process, whole path", [one.steps for one in rounds]),
-        result("T1", "steps / INSERTs", [one.unwatched_ratio for one in rounds], goal=">= 0.9"),
-        result("T1.watched", "steps / INSERTs, metrics and traces on", [one.ratio for one in rounds], goal=">= 0.8"),
-        result("T2", "the same with 2 ms more per fsync", [one.ratio for one in slow_rounds], goal=">= 2.5"),
-        result("T3", "CPU of a step / CPU of an INSERT", [one.cpu_ratio for one in rounds], goal="<= 1"),
+        result("bus.floor", "INSERT and COMMIT per second, 16 connections", [one.floor.rate for one in rounds]),
+        result("bus.steps", "steps per second, one process, whole path", [one.walk.rate for one in rounds]),
+        result("T1", "steps / INSERTs", [one.plain.speed for one in rounds], goal=">= 0.9"),
+        result("T1.watched", f"steps / INSERTs, {WATCHED}", [one.watched.speed for one in rounds], goal=">= 0.8"),
+        result("T2", "T1 with 2 ms more per fsync", [one.plain.speed for one in slow], goal=">= 2.5"),
+        result("T2.watched", f"the same, {WATCHED}", [one.watched.speed for one in slow]),
+        result("T3", "CPU of a step / of an INSERT", [one.plain.cost for one in rounds], goal="<= 1"),
+        result("T3.watched", f"the same, {WATCHED}", [one.watched.cost for one in rounds]),
         result("T11", "events per commit, median", [events_per_commit(rounds)], goal=">= 50"),
-    ]
+    ]  # fmt: skip
 
 
 def events_per_commit(rounds: Sequence[Round]) -> int:
@@ -73,33 +87,26 @@ async def measured(here: Stage, count: int) -> list[Round]:
     async with open_path(here) as path:
         rounds = []
         for number in range(count + 1):
-            floor, floor_cpu = await _at_the_cost_of(here, floors.inserts(here.url))
+            rate, cpu = await _at_the_cost_of(here, floors.inserts(here.url))
             path.commits = []
-            unwatched_first = 0.0 if number % 2 else await _unwatched_walk(path)
-            seconds, steps_cpu = await _at_the_cost_of(here, path.walk(jobs=JOBS, steps=STEPS))
-            seconds_unwatched = unwatched_first or await _unwatched_walk(path)
-            rounds.append(
-                Round(
-                    floor=floor,
-                    steps=JOBS * STEPS / seconds,
-                    unwatched=JOBS * STEPS / seconds_unwatched,
-                    floor_cpu=floor_cpu / floors.ROWS,
-                    steps_cpu=steps_cpu / (JOBS * STEPS),
-                    commits=path.commits,
-                )
-            )
+            walks: dict[bool, Walk] = {}
+            for watched in (True, False) if number % 2 else (False, True):
+                walks[watched] = await _walk(here, path, watched=watched)
+            floor = Walk(rate, cpu / floors.ROWS)
+            rounds.append(Round(floor, walks[False], walks[True], path.commits))
     return rounds[1:]
+
+
+async def _walk(here: Stage, path: Path, *, watched: bool) -> Walk:
+    with nullcontext() if watched else unwatched():
+        seconds, cpu = await _at_the_cost_of(here, path.walk(jobs=JOBS, steps=STEPS))
+    return Walk(JOBS * STEPS / seconds, cpu / (JOBS * STEPS))
 
 
 async def _at_the_cost_of(here: Stage, measured: Awaitable[float]) -> tuple[float, float]:
     """What it answers, and the seconds of CPU that it took."""
     before = here.cpu_seconds()
     return await measured, here.cpu_seconds() - before
-
-
-async def _unwatched_walk(path: Path) -> float:
-    with unwatched():
-        return await path.walk(jobs=JOBS, steps=STEPS)
 
 
 @contextmanager
