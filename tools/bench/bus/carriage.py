@@ -24,7 +24,7 @@ def run() -> list[dict[str, Any]]:
     with stage() as here:
         rounds = uvloop.run(_rounds(here))
     return [
-        result("bus.relay", "rows per second, relay alone", [relay for relay, _ in rounds]),
+        result("bus.relay", "events per second, relay alone", [relay for relay, _ in rounds]),
         result("T5", "relay alone / producer in batches", [relay / bare for relay, bare in rounds], goal=">= 0.5"),
     ]
 
