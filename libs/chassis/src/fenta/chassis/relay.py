@@ -63,7 +63,7 @@ class Relay:
         self.wake()
 
     def _recall(self, row: int) -> Sequence[OutboxRow] | None:
-        """What is needed no more, or never will be."""
+        """The events of this row, if they are in memory, where nobody needs them any more."""
         bundle = self._remembered.pop(row, None)
         if bundle is None:
             return None
