@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 from fenta.embedded.processes import HOST, end, free_port, launch
 from tests.support.speech import brokers, dismiss, until_forgotten
@@ -127,6 +128,8 @@ class RealKafka:
         running = [node for node in self.nodes if node.alive]
         for node in running:
             _wait_ready(node, len(running))
+        # Who has just come up knows itself before the controller trusts it with partitions.
+        _persist(partial(_place, f"{HOST}:{running[0].port}", len(running)))
 
     def kill(self, number: int | None = None) -> None:
         for node in self._chosen(number):
@@ -210,6 +213,12 @@ def _wait_ready(node: Node, count: int) -> None:
         if not node.alive or time.monotonic() > deadline:
             raise AssertionError(f"Kafka does not come up: {node.log.read_text()[-3000:]}")
         time.sleep(0.05)
+
+
+def _place(server: str, count: int) -> None:
+    """Raises KafkaException where so many nodes could not hold a partition now; makes none."""
+    client = AdminClient({"bootstrap.servers": server})
+    client.create_topics([NewTopic("placed", 1, count)], validate_only=True)["placed"].result(30)
 
 
 def _persist(act: Callable[[], None], seconds: float = 40) -> None:
