@@ -69,6 +69,18 @@ async def test_the_api_path_cannot_write_for_another_organisation(database_of: D
             )
 
 
+@pytest.mark.parametrize("question", ["SELECT heads FROM outbox", "SELECT value FROM outbox_event"])
+async def test_the_api_path_tells_events_and_reads_none(database_of: DatabaseOf, question: str) -> None:
+    database = await database_of("gateway")
+    async with database.api_transaction("org_1") as session:
+        session.publish(org_created("org_1"))
+
+    assert [event.slug for event in await told(database)] == ["ada"]
+    with pytest.raises(DBAPIError, match="permission denied"):
+        async with database.api_transaction("org_1") as session:
+            await session.execute(text(question))
+
+
 MINE = text("SELECT pg_backend_pid()")
 # What `open_database` lets a service have, and more than that for a moment.
 MOST_CONNECTIONS = 10

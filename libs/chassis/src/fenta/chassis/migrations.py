@@ -168,6 +168,8 @@ def bundle_outbox(op: Any, *, service: str) -> None:
         ) AS told
         ORDER BY id, place
     """)
+    # It sees with the service's own eyes, of all organisations.
+    op.execute(f"REVOKE ALL ON outbox_event FROM fenta_{service}_api")
     op.execute(_TAKE.format(column="count", kind="integer"))
 
 
@@ -189,7 +191,9 @@ def unbundle_outbox(op: Any, *, service: str) -> None:
         ALTER TABLE outbox DROP COLUMN count, DROP COLUMN heads, ALTER COLUMN event_id SET NOT NULL,
             ALTER COLUMN topic SET NOT NULL, ALTER COLUMN key SET NOT NULL, ALTER COLUMN headers SET NOT NULL
     """)
+    op.execute("ALTER TABLE outbox ALTER COLUMN bodies SET STORAGE EXTENDED")
     op.execute("ALTER TABLE outbox RENAME COLUMN bodies TO value")
+    op.execute("ALTER TABLE outbox RESET (toast.autovacuum_vacuum_scale_factor, toast.autovacuum_vacuum_cost_delay)")
     make_outbox_take(op)
 
 
