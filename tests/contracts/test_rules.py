@@ -1,5 +1,6 @@
 """Pure rules of the contracts: ids, digests, references, ports, units, routes, topics."""
 
+import time
 import uuid
 from importlib import import_module
 from inspect import signature
@@ -24,10 +25,13 @@ json_values = st.recursive(
 
 
 def test_new_ids_are_in_the_order_of_time() -> None:
+    before = time.time_ns() // 1_000_000
     made = [ids.uuid7() for _ in range(50)]
+    moments = [identifier.int >> 80 for identifier in made]
 
-    assert {identifier.version for identifier in made} == {7}
-    assert [i.int >> 80 for i in made] == sorted(i.int >> 80 for i in made)
+    assert {(identifier.version, identifier.variant) for identifier in made} == {(7, uuid.RFC_4122)}
+    assert [before, *moments, time.time_ns() // 1_000_000] == sorted([before, *moments, time.time_ns() // 1_000_000])
+    assert len(set(made)) == 50
 
 
 def test_a_derived_id_is_the_same_every_time_and_differs_by_name() -> None:

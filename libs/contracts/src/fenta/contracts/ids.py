@@ -5,6 +5,7 @@ import random
 import re
 import time
 import uuid
+from functools import lru_cache
 from typing import Annotated
 
 from pydantic import StringConstraints
@@ -26,26 +27,25 @@ def random_bits(count: int) -> int:
 
 
 def uuid7() -> uuid.UUID:
-    """A time-ordered UUID (RFC 9562, version 7): 48 bits of milliseconds, 74 random bits. It hides nothing."""
-    return uuid.UUID(int=_uuid7())
+    """A time-ordered UUID (RFC 9562, version 7): 48 bits of milliseconds, 72 random bits. It hides nothing."""
+    return uuid.UUID(uuid7_text())
 
 
 def uuid7_text() -> str:
     """The same as text, for hot places."""
-    digits = f"{_uuid7():032x}"
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+    digits = f"{random_bits(72):018x}"
+    return f"{_moment(time.time_ns() // 1_000_000)}-7{digits[:3]}-8{digits[3:6]}-{digits[6:]}"
 
 
-def _uuid7() -> int:
-    milliseconds = time.time_ns() // 1_000_000
-    value = (milliseconds & (1 << 48) - 1) << 80 | random_bits(80)
-    value = value & ~(0xF << 76) | 0x7 << 76
-    return value & ~(0x3 << 62) | 0x2 << 62
+@lru_cache(maxsize=1)
+def _moment(milliseconds: int) -> str:
+    """How the ids of this millisecond begin."""
+    return f"{milliseconds >> 16:08x}-{milliseconds & 0xFFFF:04x}"
 
 
 def new_id(prefix: str, *, value: str | uuid.UUID | None = None) -> str:
     """A new id such as `job_0192…`; `value` fixes the UUID, so that a repeated request makes the same id."""
-    return f"{prefix}_{value or uuid7()}"
+    return f"{prefix}_{value or uuid7_text()}"
 
 
 def uuid_of(identifier: str) -> uuid.UUID:
