@@ -84,7 +84,8 @@ def is_free(port: int) -> bool:
 
 def free_port(taken: set[int] | None = None) -> int:
     """A port that is free now and that nobody is handed by chance later."""
-    for port in random.sample(KEPT_PORTS, len(KEPT_PORTS)):
+    # Chance of its own: processes whose `random` has the same seed would all ask for the same port.
+    for port in random.SystemRandom().sample(KEPT_PORTS, len(KEPT_PORTS)):
         if port not in (taken or set()) and is_free(port):
             return port
     raise NotReady("No port between 20000 and 32000 is free on 127.0.0.1.")
