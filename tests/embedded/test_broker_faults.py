@@ -94,7 +94,7 @@ def test_an_unknown_version_of_api_versions_is_answered_in_version_0(broker: Any
     "payload",
     [
         b"\x00",
-        os.urandom(40),
+        pytest.param(os.urandom(40), id="noise"),
         struct.pack(">hhih", 3, 99, 1, -1),
         struct.pack(">hhih", 999, 0, 1, -1),
         struct.pack(">hhih", 1, 11, 1, -1) + b"\x00" * 5,

@@ -117,7 +117,7 @@ def test_a_checksum_tells_a_mistyped_token() -> None:
         ("Bearer ", "authentication_required"),
         ("Bearer nonsense", "authentication_required"),
         ("Bearer fenta_pat_0123", "authentication_required"),
-        (f"Bearer {new_access_secret()}", "token_revoked"),
+        pytest.param(f"Bearer {new_access_secret()}", "token_revoked", id="unknown"),
     ],
 )
 async def test_without_a_good_credential_nobody_comes_in(

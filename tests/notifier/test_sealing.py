@@ -29,7 +29,9 @@ def test_a_box_opens_for_its_own_row_alone() -> None:
     assert sealed.box != keyring.seal(b"secret", owner="org_1/hook_1").box
 
 
-@pytest.mark.parametrize("wrong", ["", "k1", "k1:", "k1:AAAA", ":" + OLD[3:], "k1:not base64!"])
+@pytest.mark.parametrize(
+    "wrong", ["", "k1", "k1:", "k1:AAAA", pytest.param(":" + OLD[3:], id="nameless"), "k1:not base64!"]
+)
 def test_a_wrong_key_list_is_refused(wrong: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
         Keyring(wrong)
