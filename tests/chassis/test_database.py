@@ -11,7 +11,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from fenta.chassis import tasks
-from fenta.chassis.database import Database, Session, is_passing
+from fenta.chassis.database import SERVER_SETTINGS, Database, Session, is_passing, open_database
 from fenta.chassis.testing import told
 from fenta.contracts.events import OrgCreated
 from fenta.contracts.ids import new_id
@@ -286,6 +286,28 @@ async def test_a_connection_lost_in_a_transaction_is_passing_and_the_next_one_wo
     assert await written(noted) == []
 
 
+async def test_who_stands_still_amid_a_transaction_loses_its_locks(
+    noted: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    milliseconds = int(SERVER_SETTINGS["idle_in_transaction_session_timeout"])
+    monkeypatch.setitem(SERVER_SETTINGS, "idle_in_transaction_session_timeout", str(milliseconds // 200))
+    url = noted.engine.url.render_as_string(hide_password=False)
+
+    async def stand_still() -> None:
+        async with open_database(url, service="billing") as other, other.transaction() as session:
+            await write(session, driver="a", sqlalchemy="b")
+            driver = await session.driver()
+            await driver.execute("LOCK TABLE note IN ACCESS EXCLUSIVE MODE")
+            assert await written(noted) == []
+            await driver.execute(NOTE, "by", "c")
+
+    with pytest.raises(Exception) as lost:  # noqa: PT011  whichever of the driver's errors it is
+        await stand_still()
+
+    assert is_passing(lost.value)
+    assert await written(noted) == []
+
+
 async def test_a_transaction_that_cannot_be_taken_back_costs_its_connection(noted: Database) -> None:
     left: list[asyncio.Task[str]] = []
 
@@ -337,6 +359,7 @@ def statement_failed(cause: Exception, *, connection_invalidated: bool = False) 
         (asyncpg.exceptions.TooManyConnectionsError("too many"), True),
         (statement_failed(asyncpg.exceptions.AdminShutdownError("terminating")), True),
         (statement_failed(asyncpg.exceptions.DeadlockDetectedError("deadlock")), True),
+        (asyncpg.exceptions.IdleInTransactionSessionTimeoutError("silent"), True),
         (statement_failed(Exception("gone"), connection_invalidated=True), True),
         (statement_failed(asyncpg.exceptions.UniqueViolationError("twice")), False),
         (statement_failed(asyncpg.exceptions.UndefinedTableError("none")), False),

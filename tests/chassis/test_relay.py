@@ -11,7 +11,7 @@ from aiokafka.partitioner import DefaultPartitioner
 from sqlalchemy import text
 
 from fenta.chassis.backlog import Backlog
-from fenta.chassis.database import Database, open_database
+from fenta.chassis.database import DATABASE_ERRORS, Database, is_passing, open_database
 from fenta.chassis.errors import PermanentError
 from fenta.chassis.outbox import OutboxRow, outbox_row
 from fenta.chassis.relay import LOSSY_EVENTS, Relay
@@ -210,6 +210,30 @@ async def test_one_has_the_backlog_until_it_lets_go(database: Database) -> None:
     finally:
         await one.close()
         await other.close()
+
+
+async def test_who_has_the_backlog_and_stands_still_loses_it(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await publish(database, exceeded("org_1", 1))
+    silent, other = Backlog(database.engine), Backlog(database.engine)
+
+    async def taken_over() -> bool:
+        return await other.take(10) is not None
+
+    try:
+        with monkeypatch.context() as soon:
+            soon.setattr("fenta.chassis.backlog.SILENT_SECONDS", 0.3)
+            mine = await silent.take(10) or {}
+        await until(taken_over)
+        with pytest.raises(DATABASE_ERRORS) as lost:
+            await silent.read_on(10, sent=mine)
+    finally:
+        await silent.close()
+        await other.close()
+
+    assert is_passing(lost.value)
+    assert await outbox_rows(database) == 1
 
 
 @pytest.mark.parametrize("value", [b"", b"\xff", b"a\x1fb", b"a\0b", b"{}"])

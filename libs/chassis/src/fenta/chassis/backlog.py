@@ -13,7 +13,11 @@ from fenta.chassis.outbox import OutboxRow, unpacked
 Batch = Mapping[int, int]
 NOTHING: Batch = {}
 SWEEP_EVENTS = 20_000
+# Who says nothing for so long stands still, or is on a machine that is gone: others have the backlog then.
+SILENT_SECONDS = 75.0
 
+# That a row was forgotten need not be on the disk: it would be sent again, and nobody should wait for it.
+_MANNERS = "SET synchronous_commit TO off; SET idle_session_timeout TO {milliseconds}"
 # `fenta.chassis.migrations` has what it does.
 _TAKE = "SELECT taken, ids, counts FROM outbox_take($1)"
 # The connection is the backlog's own, and holds no other lock.
@@ -85,8 +89,7 @@ class Backlog:
     async def _driver(self) -> Any:
         if self._pooled is None:
             self._pooled = await self._engine.raw_connection()
-            # That a row was forgotten need not be on the disk: it would be sent again, and nobody should wait for it.
-            await self._pooled.driver_connection.execute("SET synchronous_commit TO off")
+            await self._pooled.driver_connection.execute(_MANNERS.format(milliseconds=int(1000 * SILENT_SECONDS)))
         return self._pooled.driver_connection
 
 

@@ -35,14 +35,19 @@ NAMING = {
 
 # What a statement may raise, whether it was the driver's or SQLAlchemy's.
 DATABASE_ERRORS = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError)
-# Lost connections, too many of them, shutdown and start of the server.
-AWAY_SQLSTATES = ("08", "53", "57P", "25006")
+# Lost connections, too many of them, shutdown and start of the server, and those whom it ends for their silence.
+AWAY_SQLSTATES = ("08", "53", "57P", "25006", "25P03")
 # Transactions that got in each other's way.
 COLLISION_SQLSTATES = ("40001", "40P01")
 
-# A queue that was empty when a statement was planned is full a moment later: reading all of it for each of a thousand
-# ids took a second. Every such statement has an index.
-_SERVER_SETTINGS = {"statement_timeout": "15000", "enable_seqscan": "off"}
+SERVER_SETTINGS = {
+    "statement_timeout": "15000",
+    # Who stands still amid a transaction, or is on a machine that is gone, keeps its locks no longer than that.
+    "idle_in_transaction_session_timeout": "60000",
+    # A queue that was empty when a statement was planned is full a moment later: reading all of it for each of a
+    # thousand ids took a second. Every such statement has an index.
+    "enable_seqscan": "off",
+}
 
 _FOR_ORGANISATION = "SELECT set_config('role', $1, true), set_config('fenta.org_id', $2, true)"
 
@@ -230,7 +235,7 @@ async def open_database(url: str, *, service: str, pool_size: int = 5) -> AsyncI
         pool_timeout=10,
         pool_use_lifo=True,
         json_deserializer=from_json,
-        connect_args={"timeout": 10, "server_settings": {"application_name": service, **_SERVER_SETTINGS}},
+        connect_args={"timeout": 10, "server_settings": {"application_name": service, **SERVER_SETTINGS}},
     )
     database = Database(engine, service=service)
     try:

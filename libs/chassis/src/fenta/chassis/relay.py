@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 from sqlalchemy import text
 
 from fenta.chassis import telemetry
-from fenta.chassis.backlog import NOTHING, Backlog, Batch
+from fenta.chassis.backlog import NOTHING, SILENT_SECONDS, Backlog, Batch
 from fenta.chassis.crash import crash_point
 from fenta.chassis.database import Database
 from fenta.chassis.kafka import send_all, start_producer, stop_client
@@ -26,7 +26,8 @@ MOST_BATCHES = 4
 # Nothing is read on while so few are sent: they are in Kafka sooner, and seldom is there more.
 FEW_EVENTS = 50
 LINGER_SECONDS = 0.01
-SEND_TIMEOUT_SECONDS = 60.0
+# While it waits for Kafka it says nothing to Postgres.
+SEND_TIMEOUT_SECONDS = SILENT_SECONDS - 15
 IDLE_SECONDS = 1.0
 PING_SECONDS = 2.0
 LOSSY_EVENTS = 2000
